@@ -1,0 +1,247 @@
+"""The search operation: which objects, which attributes, in which pages.
+
+RFC 4511, section 4.5; RFC 2696; MS-ADTS, section 3.1.1.3.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devstack.directory import ber, names
+from devstack.directory.filters import compile_filter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from devstack.directory.tree import Object, Tree
+
+MAX_PAGE_SIZE = 1000
+MAX_VALUE_RANGE = 1500
+
+PAGED = "1.2.840.113556.1.4.319"
+DOMAIN_SCOPE = "1.2.840.113556.1.4.1339"
+SHOW_DELETED = "1.2.840.113556.1.4.417"
+SHOW_RECYCLED = "1.2.840.113556.1.4.2064"
+SUPPORTED_CONTROLS = (PAGED, DOMAIN_SCOPE, SHOW_DELETED, SHOW_RECYCLED)
+
+_BASE, _ONE, _SUBTREE = 0, 1, 2
+_ENTRY, _REFERENCE, _CONTROLS = 0x64, 0x73, 0xA0
+_HIDDEN = frozenset({"userpassword", "unicodepwd"})
+_RANGE = re.compile(r"(?P<name>[^;]+);range=(?P<first>\d+)-(?P<last>\d+|\*)", re.IGNORECASE)
+
+SUCCESS, SIZE_LIMIT_EXCEEDED, UNAVAILABLE_CRITICAL_EXTENSION, NO_SUCH_OBJECT = 0, 4, 12, 32
+
+type Controls = dict[str, bytes]
+type Selected = tuple[str, list[bytes]]
+
+
+class OperationError(Exception):
+    """The operation ends with a result code other than success."""
+
+    def __init__(self, code: int, message: str, matched_dn: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.matched_dn = code, message, matched_dn
+
+
+@dataclass(frozen=True)
+class Request:
+    """A search request as it was decoded; `wanted` are the requested attributes as they were spelt."""
+
+    base: str
+    scope: int
+    size_limit: int
+    filter: ber.Element
+    wanted: list[str]
+
+    @classmethod
+    def decode(cls, contents: bytes) -> Request:
+        """Decode a search request's contents."""
+        (_, base), (_, scope), _, (_, size), _, _, search_filter, (_, wanted) = ber.elements(contents)
+        attributes = [attribute.decode() for _, attribute in ber.elements(wanted)]
+        return cls(base.decode(), ber.number(scope), ber.number(size), search_filter, attributes)
+
+
+class Searcher:
+    """The searches of one connection, which owns the cookies of its paged ones."""
+
+    def __init__(self, tree: Tree, root: Object) -> None:
+        self._tree = tree
+        self._root = root
+        self._open_pages: dict[bytes, list[Object]] = {}
+
+    def search(self, request: Request, controls: Controls) -> tuple[Iterator[bytes], int, bytes]:
+        """Answer a search.
+
+        Returns:
+            The encoded entries and references (protocol operations without message id), the result code, and
+            the encoded controls of the final answer.
+
+        Raises:
+            OperationError: the base does not exist, or a cookie is not one of this connection's.
+        """
+        size, cookie = _paging(controls)
+        references: list[bytes] = []
+        if cookie:
+            found = self._resume(cookie)
+        else:
+            found = self._matches(request, deleted=SHOW_DELETED in controls or SHOW_RECYCLED in controls)
+            if DOMAIN_SCOPE not in controls and self._spans_partitions(request):
+                url = f"ldap://{self._tree.dns_domain}/{self._tree.configuration_dn}"
+                references = [ber.element(_REFERENCE, ber.octets(url))]
+        limit = min(request.size_limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+        code, answer_controls = SUCCESS, b""
+        if size is not None:
+            page, rest = found[: min(size, limit)], found[min(size, limit) :]
+            answer_controls = self._page_control(rest if size else [])
+        else:
+            page, rest = found[:limit], found[limit:]
+            code = SIZE_LIMIT_EXCEEDED if rest else SUCCESS
+        entries = (self._encode(entry, request.wanted) for entry in page)
+        return _chain(entries, references), code, answer_controls
+
+    def _resume(self, cookie: bytes) -> list[Object]:
+        found = self._open_pages.pop(cookie, None)
+        if found is None:
+            raise OperationError(
+                UNAVAILABLE_CRITICAL_EXTENSION,
+                "00000057: LdapErr: DSID-0C090B2A, comment: Error processing control, data 0, v4563",
+            )
+        return found
+
+    def _page_control(self, rest: list[Object]) -> bytes:
+        cookie = secrets.token_bytes(16) if rest else b""
+        if rest:
+            self._open_pages[cookie] = rest
+        value = ber.element(ber.SEQUENCE, ber.integer(0), ber.octets(cookie))
+        return ber.element(_CONTROLS, ber.element(ber.SEQUENCE, ber.octets(PAGED), ber.octets(value)))
+
+    def _matches(self, request: Request, *, deleted: bool) -> list[Object]:
+        matches = compile_filter(*request.filter, self._tree)
+        if not request.base and request.scope == _BASE:
+            return [self._root] if matches(self._root) else []
+        base = self._base(request.base, deleted=deleted)
+        inside = base.key
+        configuration = names.key(self._tree.configuration_dn)
+        crosses = _is_below(inside, configuration)
+
+        def in_scope(entry: Object) -> bool:
+            if request.scope == _BASE:
+                return entry is base
+            if request.scope == _ONE:
+                return entry.key[1:] == inside
+            return _is_below(entry.key, inside)
+
+        return [
+            entry
+            for entry in self._tree.walk()
+            if in_scope(entry)
+            and (deleted or not entry.get("isdeleted"))
+            and (crosses or not _is_below(entry.key, configuration))
+            and matches(entry)
+        ]
+
+    def _base(self, dn: str, *, deleted: bool) -> Object:
+        """Find the search base, by name or as `<GUID=...>` (MS-ADTS, 3.1.1.3.1.2.4)."""
+        if dn.upper().startswith("<GUID=") and dn.endswith(">"):
+            found = self._by_guid(dn[6:-1])
+        else:
+            found = self._tree.find(dn)
+        if found is None or (found.get("isdeleted") and not deleted):
+            raise self._no_such_object(dn)
+        return found
+
+    def _by_guid(self, text: str) -> Object | None:
+        """Dashed it is the GUID's usual spelling, otherwise its bytes in hexadecimal."""
+        try:
+            guid = uuid.UUID(text).bytes_le if "-" in text else bytes.fromhex(text)
+        except ValueError:
+            return None
+        return next((entry for entry in self._tree.walk() if guid in entry.get("objectguid")), None)
+
+    def _no_such_object(self, dn: str) -> OperationError:
+        matched = ""
+        parts = [] if dn.startswith("<") else names.parts(dn)
+        for start in range(1, len(parts)):
+            if ancestor := self._tree.find(",".join(parts[start:])):
+                matched = ancestor.dn
+                break
+        message = (
+            "0000208D: NameErr: DSID-03100245, problem 2001 (NO_OBJECT), data 0, "
+            f"best match of:\n\t'{matched}'\n\x00"
+        )
+        return OperationError(NO_SUCH_OBJECT, message, matched)
+
+    def _spans_partitions(self, request: Request) -> bool:
+        return request.scope == _SUBTREE and names.key(request.base) == names.key(self._tree.base_dn)
+
+    def _encode(self, entry: Object, wanted: list[str]) -> bytes:
+        attributes = [
+            ber.element(
+                ber.SEQUENCE,
+                ber.octets(name),
+                ber.element(ber.SET, *(ber.octets(value) for value in values)),
+            )
+            for name, values in self._select(entry, wanted)
+        ]
+        return ber.element(_ENTRY, ber.octets(entry.dn), ber.element(ber.SEQUENCE, *attributes))
+
+    def _select(self, entry: Object, wanted: list[str]) -> Iterator[Selected]:
+        everything = not wanted or "*" in wanted
+        if everything:
+            names_and_values = [pair for key, pair in entry.attributes.items() if key not in _HIDDEN]
+            for name, values in names_and_values:
+                yield from _ranged(name, values, 0, None)
+        for name in wanted:
+            explicit = _RANGE.fullmatch(name)
+            plain = explicit["name"] if explicit else name
+            stored = self._attribute(entry, plain.lower())
+            if stored is None or (everything and plain.lower() in entry.attributes):
+                continue
+            if explicit:
+                last = None if explicit["last"] == "*" else int(explicit["last"])
+                yield from _ranged(stored[0], stored[1], int(explicit["first"]), last, explicit=True)
+            else:
+                yield from _ranged(stored[0], stored[1], 0, None)
+
+    def _attribute(self, entry: Object, name: str) -> Selected | None:
+        if name in _HIDDEN:
+            return None
+        if name == "parentguid" and (parent := self._tree.find(names.parent(entry.dn))):
+            return "parentGUID", parent.get("objectguid")
+        return entry.attributes.get(name)
+
+
+def _ranged(
+    name: str, values: list[bytes], first: int, last: int | None, *, explicit: bool = False
+) -> Iterator[Selected]:
+    """Cut long lists of values into ranges (MS-ADTS, 3.1.1.3.1.3.3)."""
+    if not explicit and len(values) <= MAX_VALUE_RANGE:
+        yield name, values
+        return
+    end = min(first + MAX_VALUE_RANGE - 1, len(values) - 1, len(values) if last is None else last)
+    if not explicit:
+        yield name, []
+    shown = "*" if end == len(values) - 1 else str(end)
+    yield f"{name};range={first}-{shown}", values[first : end + 1]
+
+
+def _paging(controls: Controls) -> tuple[int | None, bytes]:
+    """Return the page size, None without paging, and the cookie."""
+    if PAGED not in controls:
+        return None, b""
+    ((_, sequence),) = ber.elements(controls[PAGED])
+    (_, size), (_, cookie) = ber.elements(sequence)
+    return ber.number(size), cookie
+
+
+def _is_below(key: names.Key, ancestor: names.Key) -> bool:
+    return key[-len(ancestor) :] == ancestor
+
+
+def _chain(entries: Iterator[bytes], references: list[bytes]) -> Iterator[bytes]:
+    yield from entries
+    yield from references

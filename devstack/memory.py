@@ -1,0 +1,81 @@
+"""Tables and queues in memory, held to the same contract suite as the storage emulator."""
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+
+from halo_adsync.model import Meter
+from halo_adsync.state.queue import Request
+from halo_adsync.state.table import Conflict, Operation, Row, check_limits
+
+
+class MemoryTable:
+    """A `Table` without a service behind it: transactions, ETags, ranges and limits as the real one has them."""
+
+    def __init__(self, meter: Meter | None = None) -> None:
+        self.meter = meter or Meter()
+        self.rows: dict[tuple[str, str], Row] = {}
+        self._versions = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def get(self, partition: str, key: str) -> Row | None:
+        """Return one row, or None."""
+        self.meter.table_transactions += 1
+        with self._lock:
+            return self.rows.get((partition, key))
+
+    def query(
+        self, partition: str, low: str, high: str, select: Sequence[str] = (), limit: int | None = None
+    ) -> Iterator[Row]:
+        """Yield the rows of a partition with `low <= key < high` in key order."""
+        self.meter.table_transactions += 1
+        with self._lock:
+            found = sorted(
+                (row for (p, key), row in self.rows.items() if p == partition and low <= key < high),
+                key=lambda row: row.key,
+            )
+        for row in found[:limit]:
+            kept = {name: row.values[name] for name in select if name in row.values} if select else row.values
+            yield Row(row.partition, row.key, kept, row.etag)
+
+    def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
+        """Do all operations of one partition, or none; return the new ETags."""
+        check_limits(operations)
+        self.meter.table_transactions += 1
+        with self._lock:
+            rows = dict(self.rows)
+            touched: set[str] = set()
+            for operation in operations:
+                if operation.row.key in touched:
+                    raise ValueError(f"row {operation.row.key} stands twice in a transaction")
+                touched.add(operation.row.key)
+                self._apply(rows, partition, operation)
+            self.rows = rows
+            kept = [rows.get((partition, operation.row.key)) for operation in operations]
+        return [row.etag if row else "" for row in kept]
+
+    def _apply(self, rows: dict[tuple[str, str], Row], partition: str, operation: Operation) -> None:
+        row, there = operation.row, rows.get((partition, operation.row.key))
+        if operation.verb == "insert" and there is not None:
+            raise Conflict("EntityAlreadyExists")
+        if operation.verb in {"replace", "delete"}:
+            if there is None:
+                raise Conflict("ResourceNotFound")
+            if row.etag and row.etag != there.etag:
+                raise Conflict("UpdateConditionNotSatisfied")
+        if operation.verb == "delete":
+            del rows[partition, row.key]
+            return
+        kept = dict(there.values) if there is not None and operation.verb == "merge" else {}
+        rows[partition, row.key] = Row(partition, row.key, {**kept, **row.values}, f"v{next(self._versions)}")
+
+
+class MemoryRequests:
+    """A queue of requests that a test takes out by hand."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Request, float]] = []
+
+    def send(self, request: Request, delay: float = 0) -> None:
+        """Add a message."""
+        self.sent.append((request, delay))

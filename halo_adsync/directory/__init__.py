@@ -1,0 +1,1 @@
+"""Active Directory: the port that the sync reads through, and its LDAP adapter."""

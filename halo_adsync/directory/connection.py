@@ -1,0 +1,307 @@
+"""A signed-in connection to one domain controller, on ldap3: TLS, bind, searches, and what goes wrong with them."""
+
+import contextlib
+import re
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, Connection, Server, Tls
+from ldap3.core.exceptions import LDAPException, LDAPSocketReceiveError
+from ldap3.core.results import (
+    RESULT_ADMIN_LIMIT_EXCEEDED,
+    RESULT_BUSY,
+    RESULT_INVALID_CREDENTIALS,
+    RESULT_INVALID_DN_SYNTAX,
+    RESULT_NO_SUCH_OBJECT,
+    RESULT_REFERRAL,
+    RESULT_SIZE_LIMIT_EXCEEDED,
+    RESULT_STRONGER_AUTH_REQUIRED,
+    RESULT_SUCCESS,
+    RESULT_TIME_LIMIT_EXCEEDED,
+    RESULT_UNAVAILABLE,
+)
+
+from halo_adsync.directory.config import DirectoryConfig, Endpoint
+from halo_adsync.directory.entry import EVERYTHING, RawEntry
+from halo_adsync.errors import DirectoryRefused, IncompleteRead
+from halo_adsync.model import Meter
+
+PAGE_SIZE = 1000
+"""Entries in a page; also the most that Active Directory gives by default (MaxPageSize)."""
+
+_PAGED_RESULTS = "1.2.840.113556.1.4.319"
+# "Do not refer me to other partitions" (Microsoft: LDAP_SERVER_DOMAIN_SCOPE_OID).
+_DOMAIN_SCOPE = ("1.2.840.113556.1.4.1339", False, None)
+
+# Microsoft's error codes in the text of a refused bind (winerror.h, in hexadecimal).
+_BIND_REASONS = {
+    "525": "there is no such account; put its UPN, DOMAIN\\name or DN into bind.user",
+    "52e": "the password is wrong; put the right one into the secret that bind.password names (it is tried once "
+    "only, because repeated attempts lock the account)",
+    "530": "it may not sign in at this hour; widen its logon hours",
+    "531": "it may not sign in from this computer; widen the list of its workstations",
+    "532": "its password has expired; set a new one that does not expire",
+    "533": "it is disabled; enable it",
+    "701": "the account has expired; move its expiry date",
+    "773": "its password must be changed at the next sign-in; set a new one without that condition",
+    "775": "it is locked out; unlock it and find out who tries wrong passwords",
+}
+_BIND_REASON = re.compile(r"\bdata ([0-9a-fA-F]+)\b")
+_RESULTS = {
+    RESULT_TIME_LIMIT_EXCEEDED: "ran into its time limit",
+    RESULT_SIZE_LIMIT_EXCEEDED: "cut its answer off at its size limit",
+    RESULT_REFERRAL: "does not hold this part of the directory and refers to another server",
+    RESULT_ADMIN_LIMIT_EXCEEDED: "ran into an administrative limit",
+    RESULT_BUSY: "is busy",
+    RESULT_UNAVAILABLE: "is not available now",
+}
+
+
+class ServerFailedError(Exception):
+    """One server did not do its part; another may. The text is a sentence that begins with the server."""
+
+    def __init__(self, server: str, why: str, *, refused: bool = False) -> None:
+        self.refused = refused
+        super().__init__(f"{server} {why}")
+
+
+class Session:
+    """A signed-in connection to one domain controller.
+
+    Raises:
+        ServerFailedError: the server cannot be reached, or is not who it should be (`refused`).
+        DirectoryRefused: the server did not accept the account. No other server may be asked: that locks it.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, config: DirectoryConfig, context: ssl.SSLContext | None, meter: Meter
+    ) -> None:
+        self.server = endpoint.server
+        self._config = config
+        self._meter = meter
+        self._connection = self._connect(endpoint, context)
+        try:
+            self._bind()
+        except BaseException:
+            self.close()
+            raise
+
+    def pages(self, base: str, search_filter: str, attributes: Iterable[str]) -> Iterator[list[RawEntry]]:
+        """Search a subtree and yield its entries page by page. All entries of bulk reads come in here.
+
+        The last page has been checked to be the last: who gets to the end has everything.
+
+        Raises:
+            ServerFailedError: a page did not come, was damaged, or ended with anything but success.
+            IncompleteRead: there is no object `base`.
+        """
+        self._meter.ldap_searches += 1
+        cookie: bytes | None = None
+        while cookie != b"":
+            page, result = self._search(
+                base,
+                search_filter,
+                attributes,
+                search_scope=SUBTREE,
+                paged_size=PAGE_SIZE,
+                paged_criticality=True,
+                paged_cookie=cookie,
+            )
+            if result["result"] in {RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX}:
+                raise IncompleteRead(
+                    f"'{base}' is not in directory '{self._config.id}', says {self.server}: correct it in the "
+                    "customer file, or let the account read it."
+                )
+            self._check(result)
+            control = result.get("controls", {}).get(_PAGED_RESULTS)
+            if control is None:
+                raise ServerFailedError(self.server, "did not say whether its answer is complete.")
+            cookie = control["value"]["cookie"]
+            yield page
+
+    def find(self, dn: str, attributes: Iterable[str]) -> RawEntry | None:
+        """Read one object; None if it is not there.
+
+        Raises:
+            ServerFailedError: no answer, or one that ended with anything but success.
+        """
+        self._meter.ldap_searches += 1
+        entries, result = self._search(dn, EVERYTHING, attributes, search_scope=BASE)
+        if result["result"] in {RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX}:
+            return None
+        self._check(result)
+        return entries[0] if entries else None
+
+    def close(self) -> None:
+        """Sign off and close the socket, whatever state it is in."""
+        with contextlib.suppress(LDAPException, OSError):
+            self._connection.unbind()
+        _close_socket(self._connection)
+
+    def _search(
+        self, base: str, search_filter: str, attributes: Iterable[str], **options: Any
+    ) -> tuple[list[RawEntry], dict[str, Any]]:
+        with self._translated():
+            self._connection.search(
+                base,
+                search_filter,
+                dereference_aliases=DEREF_NEVER,
+                attributes=list(attributes),
+                controls=[_DOMAIN_SCOPE],
+                auto_escape=False,
+                **options,
+            )
+            entries = [
+                RawEntry.received(item["raw_dn"].decode(), item["raw_attributes"])
+                for item in self._connection.response
+                if item["type"] == "searchResEntry"
+            ]
+            result: dict[str, Any] = self._connection.result
+        self._meter.ldap_entries += len(entries)
+        return entries, result
+
+    def _check(self, result: dict[str, Any]) -> None:
+        code = result["result"]
+        if code != RESULT_SUCCESS:
+            why = _RESULTS.get(code, f"ended a search with result {code} ({result['description']})")
+            raise ServerFailedError(self.server, f"{why}.")
+
+    def _connect(self, endpoint: Endpoint, context: ssl.SSLContext | None) -> Any:
+        """Connect to the first of the name's addresses that answers."""
+        try:
+            found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            why = f"cannot be reached: the name '{endpoint.host}' does not resolve."
+            raise ServerFailedError(self.server, why) from None
+        failure = ServerFailedError(self.server, "has no address.")
+        for address in dict.fromkeys(str(item[4][0]) for item in found):
+            try:
+                return self._open(address, endpoint, context)
+            except ServerFailedError as error:
+                failure = error
+        raise failure
+
+    def _open(self, address: str, endpoint: Endpoint, context: ssl.SSLContext | None) -> Any:
+        config = self._config
+        tls = _NameCheckingTls(context, endpoint.name, config.connect_timeout) if context else None
+        server = Server(
+            address,
+            endpoint.port,
+            use_ssl=config.tls == "ldaps",
+            tls=tls,
+            get_info=NONE,
+            connect_timeout=config.connect_timeout,
+        )
+        connection: Any = Connection(
+            server,
+            config.user,
+            # As bytes, or ldap3 would normalise it (RFC 4013), which Active Directory does not.
+            config.password.encode(),  # type: ignore[arg-type]  # the stubs know text only
+            receive_timeout=config.receive_timeout,
+            auto_referrals=False,
+            auto_range=False,
+            check_names=False,
+            return_empty_attributes=False,
+        )
+        try:
+            connection.open(read_server_info=False)
+            if config.tls == "starttls":
+                connection.start_tls(read_server_info=False)
+        except Exception as error:
+            _close_socket(connection)
+            raise self._opening_failed(error, endpoint, tls.failure if tls else None) from error
+        return connection
+
+    def _opening_failed(
+        self, error: Exception, endpoint: Endpoint, tls_failure: OSError | None
+    ) -> ServerFailedError:
+        if isinstance(tls_failure, ssl.SSLCertVerificationError):
+            why = (
+                f"is not trusted: its certificate was refused for the name '{endpoint.name}' "
+                f"({tls_failure.verify_message}). Name the server as its certificate does, or put the certificate "
+                "of its authority into ca_certificate."
+            )
+            return ServerFailedError(self.server, why, refused=True)
+        if tls_failure is not None:
+            why = (
+                f"did not complete the TLS handshake ({tls_failure.strerror or tls_failure}): check that the port "
+                "speaks TLS (636 ldaps, 389 starttls) and that the server has a certificate."
+            )
+            return ServerFailedError(self.server, why)
+        reason = str(error).removeprefix("socket connection error while opening: ")
+        return ServerFailedError(self.server, f"cannot be reached: {reason}.")
+
+    def _bind(self) -> None:
+        with self._translated():
+            self._connection.bind(read_server_info=False)
+            result: dict[str, Any] = self._connection.result
+        code = result["result"]
+        if code in {RESULT_BUSY, RESULT_UNAVAILABLE}:
+            self._check(result)
+        if code != RESULT_SUCCESS:
+            raise DirectoryRefused(
+                f"{self.server} refused the account '{self._config.user}': {_bind_reason(result)}."
+            )
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn whatever ldap3 raises while it talks into one error, and drop the connection."""
+        try:
+            yield
+        except LDAPException as error:
+            raise self._broken(_silence_or_end(error, self._config.receive_timeout)) from error
+        # A damaged answer makes ldap3 raise what its decoder stumbles over: KeyError, IndexError, ValueError...
+        except Exception as error:
+            raise self._broken(f"sent something that is no LDAP answer ({type(error).__name__})") from error
+
+    def _broken(self, why: str) -> ServerFailedError:
+        _close_socket(self._connection)
+        return ServerFailedError(self.server, f"{why}.")
+
+
+class _NameCheckingTls(Tls):
+    """ldap3's TLS with the check left to OpenSSL: ldap3's own also accepts the address that it connects to."""
+
+    def __init__(self, context: ssl.SSLContext, name: str, timeout: int) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        self.failure: OSError | None = None
+        self._context = context
+        self._name = name
+        self._timeout = timeout
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: ARG002 - ldap3's signature
+        """Put TLS over a connection's socket, proving that the server has the name."""
+        silence = connection.socket.gettimeout()
+        connection.socket.settimeout(self._timeout)
+        try:
+            connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._name)
+        except OSError as error:
+            self.failure = error
+            raise
+        connection.socket.settimeout(silence)
+
+
+def _bind_reason(result: dict[str, Any]) -> str:
+    if result["result"] == RESULT_STRONGER_AUTH_REQUIRED:
+        return "it takes no password without TLS; set tls to ldaps or starttls"
+    match = _BIND_REASON.search(result["message"] or "")
+    if result["result"] == RESULT_INVALID_CREDENTIALS and match:
+        code = match[1].lower()
+        return _BIND_REASONS.get(
+            code, f"Windows error {code} (hexadecimal); look it up in Microsoft's winerror.h"
+        )
+    return f"result {result['result']} ({result['description']})"
+
+
+def _silence_or_end(error: LDAPException, seconds: int) -> str:
+    if isinstance(error, LDAPSocketReceiveError) and "timed out" in str(error):
+        return f"was silent for {seconds} seconds in the middle of an answer"
+    return f"ended the connection ({type(error).__name__})"
+
+
+def _close_socket(connection: Any) -> None:
+    if connection.socket is not None:
+        with contextlib.suppress(OSError):
+            connection.socket.close()

@@ -1,0 +1,289 @@
+"""The codec between LDAP entries and the domain's types: pure, and the only place that knows attribute names.
+
+Distinguished names, search filters and single values have modules of their own; what others need of them can be
+imported from here.
+"""
+
+import base64
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntFlag
+from re import compile as regex
+
+from halo_adsync.directory.dn import canonical_dn, format_dn, parent_dn, parse_dn
+from halo_adsync.directory.filters import both, checked_filter, escape_filter_value
+from halo_adsync.directory.values import (
+    datetime_from_filetime,
+    datetime_from_generalized_time,
+    guid_from_bytes,
+    guid_to_bytes,
+    iso,
+    sid_from_bytes,
+)
+from halo_adsync.errors import IncompleteRead
+from halo_adsync.model import AttributeValue, Container, DistinguishedName, ObjectGuid, Person
+
+__all__ = [
+    "AccountControl",
+    "RawEntry",
+    "canonical_dn",
+    "checked_filter",
+    "datetime_from_filetime",
+    "datetime_from_generalized_time",
+    "escape_filter_value",
+    "format_dn",
+    "guid_from_bytes",
+    "guid_to_bytes",
+    "parent_dn",
+    "parse_dn",
+    "person_from_entry",
+    "sid_from_bytes",
+]
+
+EVERYTHING = "(objectClass=*)"
+GUID = "objectGUID"
+MEMBER = "member"
+IDENTITY = frozenset({GUID, "userAccountControl", "accountExpires"})
+"""What is read of every person, whatever the customer's file asks for."""
+ROOT_DSE = ("defaultNamingContext", "configurationNamingContext")
+GROUP = (GUID, "objectClass", MEMBER)
+NETBIOS = "nETBIOSName"
+CONTAINERS = (
+    "(|(objectClass=organizationalUnit)(objectClass=container)(objectClass=builtinDomain)"
+    "(objectClass=domainDNS)(objectClass=lostAndFound))"
+)
+PEOPLE = "(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=TRUE)))"
+"""People, never computers (their category is another) or accounts that the domain itself needs, such as krbtgt."""
+
+_RANGE = regex(r"range=[0-9]+-([0-9]+|\*)")
+_SIDS = frozenset({"objectsid", "sidhistory", "tokengroups", "tokengroupsglobalanduniversal"})
+_FILETIMES = frozenset(
+    {"accountexpires", "badpasswordtime", "lastlogoff", "lastlogon", "lastlogontimestamp", "lockouttime"}
+    | {"msds-userpasswordexpirytimecomputed", "pwdlastset"}
+)
+_GENERALIZED_TIMES = frozenset({"createtimestamp", "modifytimestamp", "whenchanged", "whencreated"})
+# Bytes that can look like text by chance. Any other attribute is binary when its bytes are no UTF-8.
+_BINARY = frozenset(
+    {"auditingpolicy", "jpegphoto", "logonhours", "ms-ds-consistencyguid", "msexcharchiveguid"}
+    | {"msexchmailboxguid", "ntsecuritydescriptor", "photo", "replpropertymetadata", "thumbnaillogo"}
+    | {"thumbnailphoto", "usercertificate", "userpkcs12", "usersmimecertificate", "x500uniqueidentifier"}
+)
+
+
+class AccountControl(IntFlag):
+    """The bits of userAccountControl that matter to people (Microsoft: MS-ADTS, 2.2.16)."""
+
+    DISABLED = 0x2
+    HOME_DIRECTORY_REQUIRED = 0x8
+    LOCKED_OUT = 0x10
+    PASSWORD_NOT_REQUIRED = 0x20
+    PASSWORD_CANNOT_CHANGE = 0x40
+    NORMAL_ACCOUNT = 0x200
+    PASSWORD_NEVER_EXPIRES = 0x10000
+    SMARTCARD_REQUIRED = 0x40000
+    PASSWORD_EXPIRED = 0x800000
+
+
+@dataclass(frozen=True, slots=True)
+class RawEntry:
+    """An entry as the server gave it, its attributes under their lower-case names without options."""
+
+    dn: DistinguishedName
+    attributes: Mapping[str, Sequence[bytes]]
+    continued: Mapping[str, int]
+    """Attributes of which the server has more values, with the index of the next one."""
+
+    @classmethod
+    def received(cls, dn: str, attributes: Mapping[str, Sequence[bytes]]) -> "RawEntry":
+        """Sort out attribute options such as `;binary` and `;range=0-1499` (Microsoft: MS-ADTS, 3.1.1.3.1.3.3)."""
+        values: dict[str, list[bytes]] = {}
+        continued: dict[str, int] = {}
+        for description, part in attributes.items():
+            name, *options = description.lower().split(";")
+            values.setdefault(name, []).extend(part or ())
+            for option in options:
+                if (match := _RANGE.fullmatch(option)) and match[1] != "*":
+                    continued[name] = int(match[1]) + 1
+        return cls(DistinguishedName(dn), values, continued)
+
+    @property
+    def guid(self) -> ObjectGuid:
+        """The object's GUID.
+
+        Raises:
+            IncompleteRead: the server did not give it.
+        """
+        try:
+            return guid_from_bytes(self.attributes[GUID.lower()][0])
+        except (KeyError, IndexError, ValueError):
+            raise _unreadable(self, GUID) from None
+
+    def texts(self, name: str) -> list[str]:
+        """Return an attribute's values as text, in the order in which the server gave them.
+
+        Raises:
+            IncompleteRead: a value is no text.
+        """
+        try:
+            return [value.decode() for value in self.attributes.get(name.lower(), ())]
+        except UnicodeDecodeError:
+            raise _unreadable(self, name) from None
+
+    def text(self, name: str) -> str | None:
+        """Return an attribute's first value as text; None where it has none.
+
+        Raises:
+            IncompleteRead: as `texts`.
+        """
+        return next(iter(self.texts(name)), None)
+
+
+def person_from_entry(
+    entry: RawEntry, *, directory: str, parent: ObjectGuid, attributes: Collection[str]
+) -> Person:
+    """Turn an entry into a person.
+
+    Args:
+        entry: the entry, with all values of its attributes.
+        directory: the directory's id in the customer file.
+        parent: the GUID of the container that it stands in.
+        attributes: lower-case names of the attributes to keep.
+
+    Raises:
+        IncompleteRead: the entry lacks its identity, or what tells whether the account is enabled.
+    """
+    values = {name: attribute_value(name, entry.attributes.get(name, ())) for name in sorted(attributes)}
+    return Person(
+        guid=entry.guid,
+        dn=entry.dn,
+        directory=directory,
+        parent=parent,
+        enabled=AccountControl.DISABLED not in account_control(entry),
+        expires=_expires(entry),
+        attributes={name: value for name, value in values.items() if value is not None},
+    )
+
+
+def container_from_entry(entry: RawEntry, parent: ObjectGuid | None) -> Container:
+    """Turn an entry into a container; its name is the value of the first step of its DN.
+
+    Raises:
+        IncompleteRead: the entry lacks its identity.
+    """
+    return Container(guid=entry.guid, dn=entry.dn, name=parse_dn(entry.dn)[0][0][1], parent=parent)
+
+
+def account_control(entry: RawEntry) -> AccountControl:
+    """Return the flags of an account.
+
+    Raises:
+        IncompleteRead: the server did not give them, so nothing can be said about the account.
+    """
+    try:
+        return AccountControl(int(entry.attributes["useraccountcontrol"][0]) & 0xFFFFFFFF)
+    except (KeyError, IndexError, ValueError):
+        raise _unreadable(entry, "userAccountControl") from None
+
+
+def attribute_value(name: str, values: Sequence[bytes]) -> AttributeValue | None:
+    """Bring an attribute's values into canonical form; None where nothing is left.
+
+    GUIDs and security identifiers become text, times ISO 8601 in UTC (a FILETIME that means never is no value),
+    binary values base64. Empty and blank values are dropped, several are sorted.
+
+    Args:
+        name: the attribute's lower-case name without options.
+        values: as the server gave them.
+    """
+    texts = sorted({text for text in _texts(name, values) if text and text.strip()})
+    if not texts:
+        return None
+    return texts[0] if len(texts) == 1 else tuple(texts)
+
+
+def is_group(entry: RawEntry) -> bool:
+    """Tell whether the object is a group."""
+    return any(name.lower() == "group" for name in entry.texts("objectClass"))
+
+
+def people_filter(extra: str) -> str:
+    """Return the filter for the people that a customer wants.
+
+    Raises:
+        ConfigurationError: `extra` is no LDAP filter.
+    """
+    return both(PEOPLE, checked_filter(extra))
+
+
+def groups_in_group_filter(dn: str) -> str:
+    """Return the filter for the groups that are direct members of a group."""
+    return f"(&(objectClass=group)(memberOf={escape_filter_value(dn)}))"
+
+
+def netbios_filter(domain: str) -> str:
+    """Return the filter for the cross-reference object of a domain (Microsoft: MS-ADTS, 6.1.1.2.1.1)."""
+    return f"(&(objectClass=crossRef)(nCName={escape_filter_value(domain)})({NETBIOS}=*))"
+
+
+def partitions_dn(configuration: str) -> str:
+    """Return the DN of the container that lists a forest's domains."""
+    return f"CN=Partitions,{configuration}"
+
+
+def guid_dn(guid: ObjectGuid) -> str:
+    """Return a search base that finds an object wherever it stands by now (Microsoft: MS-ADTS, 3.1.1.3.1.2.4)."""
+    return f"<GUID={guid}>"
+
+
+def range_from(name: str, start: int) -> str:
+    """Return the attribute description that asks for an attribute's values from an index on."""
+    return f"{name};range={start}-*"
+
+
+def _expires(entry: RawEntry) -> datetime | None:
+    value = entry.text("accountExpires")
+    try:
+        return datetime_from_filetime(int(value)) if value else None
+    except ValueError:
+        raise _unreadable(entry, "accountExpires") from None
+
+
+def _texts(name: str, values: Sequence[bytes]) -> list[str | None]:
+    convert = _converter(name)
+    try:
+        return [convert(value) for value in values]
+    except ValueError:
+        return [_base64(value) for value in values]
+
+
+def _converter(name: str) -> Callable[[bytes], str | None]:
+    if name == GUID.lower():
+        return guid_from_bytes
+    if name in _SIDS:
+        return sid_from_bytes
+    if name in _FILETIMES:
+        return _filetime
+    if name in _GENERALIZED_TIMES:
+        return _generalized_time
+    return _base64 if name in _BINARY else bytes.decode
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _filetime(value: bytes) -> str | None:
+    moment = datetime_from_filetime(int(value))
+    return iso(moment) if moment else None
+
+
+def _generalized_time(value: bytes) -> str:
+    return iso(datetime_from_generalized_time(value.decode()))
+
+
+def _unreadable(entry: RawEntry, name: str) -> IncompleteRead:
+    return IncompleteRead(
+        f"The directory did not give a usable {name} of '{entry.dn}', so nothing can be said about that object: "
+        "let the account of the customer file read it, or exclude the OU."
+    )

@@ -1,0 +1,119 @@
+"""The LDAP adapter: a directory behind one or more domain controllers, read completely or not at all."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Self
+
+from halo_adsync.directory.config import DirectoryConfig
+from halo_adsync.directory.connection import ServerFailedError, Session
+from halo_adsync.directory.entry import canonical_dn, people_filter
+from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest
+from halo_adsync.directory.reader import Reader
+from halo_adsync.errors import ConfigurationError, DirectoryRefused, IncompleteRead
+from halo_adsync.model import DirectoryRead, Meter
+
+_log = logging.getLogger(__name__)
+
+
+class LdapDirectory:
+    """One directory of a customer, over LDAP; the connection is opened on first use.
+
+    Args:
+        config: the servers and the account.
+        meter: counts searches (a paged one is one) and entries.
+        resolve: the address and port to connect to instead of a server's own, by `host:port`; the certificate is
+            checked against the server's name all the same.
+
+    Raises:
+        ConfigurationError: the certificates to trust cannot be read.
+    """
+
+    def __init__(
+        self, config: DirectoryConfig, meter: Meter, resolve: Mapping[str, tuple[str, int]] | None = None
+    ) -> None:
+        self._config = config
+        self._meter = meter
+        self._endpoints = config.endpoints(resolve or {})
+        self._context = config.tls_context()
+        self._session: Session | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Unbind; safe to call twice."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def read(self, request: ReadRequest, progress: Progress) -> DirectoryRead:
+        """Read everybody that the request asks for.
+
+        A pass that fails on one server starts again on the next, so the numbers given to `progress` may fall.
+
+        Raises:
+            ConfigurationError: the request's filter or one of its DNs is malformed; no server was asked.
+            IncompleteRead: a server stopped answering, a named OU or group is not there, a page was missing.
+            DirectoryRefused: no server accepted the account, or none proved to be who it should be.
+        """
+        _check(request)
+        return self._complete(lambda reader: reader.read(request, progress))
+
+    def containers(self, progress: Progress) -> tuple[CountedContainer, ...]:
+        """Return the whole OU tree, parents before children, with the people directly in each.
+
+        Raises:
+            IncompleteRead: as for `read`.
+            DirectoryRefused: as for `read`.
+        """
+        return self._complete(lambda reader: reader.count(progress))
+
+    def _complete[Result](self, work: Callable[[Reader], Result]) -> Result:
+        """Do all of the work on one server; if that fails, all of it on the next."""
+        failures: list[ServerFailedError] = []
+        for session in self._sessions(failures):
+            try:
+                return work(Reader(session, self._config))
+            except ServerFailedError as failure:
+                self._note(failure, failures)
+                self.close()
+        raise self._verdict(failures)
+
+    def _sessions(self, failures: list[ServerFailedError]) -> Iterator[Session]:
+        """Yield the open session, if there is one, and then a new one with each server that can be reached."""
+        if self._session is not None:
+            yield self._session
+        for endpoint in self._endpoints:
+            try:
+                self._session = Session(endpoint, self._config, self._context, self._meter)
+            except ServerFailedError as failure:
+                self._note(failure, failures)
+            else:
+                yield self._session
+
+    def _note(self, failure: ServerFailedError, failures: list[ServerFailedError]) -> None:
+        failures.append(failure)
+        _log.warning("Directory '%s': %s", self._config.id, failure)
+
+    def _verdict(self, failures: list[ServerFailedError]) -> DirectoryRefused | IncompleteRead:
+        reasons = " ".join(dict.fromkeys(map(str, failures)))
+        if any(failure.refused for failure in failures):
+            return DirectoryRefused(f"Directory '{self._config.id}' could not be read. {reasons}")
+        return IncompleteRead(
+            f"Directory '{self._config.id}' did not answer completely, so nothing was concluded from it. {reasons}"
+        )
+
+
+def _check(request: ReadRequest) -> None:
+    people_filter(request.filter)
+    problems = []
+    for dn in (*request.include, *request.exclude, *request.anchors, *request.groups):
+        try:
+            canonical_dn(dn)
+        except ValueError as error:
+            problems.append(f"The customer file names an OU or a group wrongly: {error}")
+    if problems:
+        raise ConfigurationError(problems)

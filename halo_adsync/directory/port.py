@@ -1,0 +1,65 @@
+"""What the sync asks of a directory."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from halo_adsync.model import Container, DirectoryRead, ObjectGuid
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What one full read has to bring back."""
+
+    attributes: frozenset[str]
+    """Attribute names that the customer's file uses, in any case. Identity and state are always read."""
+    include: tuple[str, ...] = ()
+    """DNs of the OUs whose people are wanted, subtree each; empty means the whole directory."""
+    exclude: tuple[str, ...] = ()
+    """DNs of OUs inside these whose people are not read."""
+    filter: str = ""
+    """A further LDAP filter (RFC 4515), combined by AND; may be empty."""
+    anchors: tuple[str, ...] = ()
+    """Further DNs of containers that the file names (placement rules): resolved, never read for people."""
+    groups: tuple[str, ...] = ()
+    """DNs of groups whose nested members are wanted."""
+    known: Mapping[str, ObjectGuid] = field(default_factory=dict)
+    """GUIDs that these DNs were resolved to before: followed by GUID, whatever the DN is by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountedContainer:
+    """A container with the number of people in it, not counting its sub-containers."""
+
+    container: Container
+    people: int
+
+
+type Progress = Callable[[int], None]
+"""Called now and then with the number of people read so far; may raise to stop the read."""
+
+
+class Directory(Protocol):
+    """One customer directory; an adapter opens its connection on first use and is a context manager."""
+
+    def read(self, request: ReadRequest, progress: Progress) -> DirectoryRead:
+        """Read everybody that the request asks for.
+
+        Raises:
+            IncompleteRead: a server stopped answering, a named OU or group is not there, a page was missing.
+            DirectoryRefused: no server accepted the account, or none proved to be who it should be.
+        """
+        ...
+
+    def containers(self, progress: Progress) -> Iterable[CountedContainer]:
+        """Return the whole OU tree, parents before children, with the people directly in each.
+
+        Raises:
+            IncompleteRead: as for `read`.
+            DirectoryRefused: as for `read`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Unbind; safe to call twice."""
+        ...

@@ -1,0 +1,169 @@
+"""One pass over a directory on one server: everything that a read request asks for, or an error."""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from halo_adsync.directory.config import DirectoryConfig
+from halo_adsync.directory.connection import Session
+from halo_adsync.directory.entry import (
+    GROUP,
+    IDENTITY,
+    NETBIOS,
+    ROOT_DSE,
+    RawEntry,
+    canonical_dn,
+    guid_dn,
+    is_group,
+    netbios_filter,
+    partitions_dn,
+    people_filter,
+    person_from_entry,
+)
+from halo_adsync.directory.groups import nested_members, with_all_values
+from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest
+from halo_adsync.directory.tree import Containers, count_people
+from halo_adsync.errors import IncompleteRead
+from halo_adsync.model import DirectoryRead, ObjectGuid, Person
+
+
+class Reader:
+    """Reads from one server; who starts over on another makes a new one.
+
+    Every method raises `IncompleteRead` when something is not there and `ServerFailedError` when the server fails.
+    """
+
+    def __init__(self, session: Session, config: DirectoryConfig) -> None:
+        self._session = session
+        self._config = config
+
+    def read(self, request: ReadRequest, progress: Progress) -> DirectoryRead:
+        """Read everybody that the request asks for; see `port.Directory.read`."""
+        netbios = self._netbios()
+        groups = {dn: self._find_group(dn, request) for dn in request.groups}
+        anchors = self._anchors(request, groups)
+        members = {
+            dn: nested_members(self._session, group, self._domain)
+            for dn, group in groups.items()
+            if group is not None
+        }
+        people = self._people(request, anchors, progress)
+        return DirectoryRead(
+            directory=self._config.id,
+            netbios=netbios,
+            tree=self._containers.tree,
+            anchors=anchors,
+            groups=_matched(members, people),
+            people=people,
+        )
+
+    def count(self, progress: Progress) -> tuple[CountedContainer, ...]:
+        """Return the containers with the people directly in each; see `port.Directory.containers`."""
+        return count_people(self._session, self._containers, progress)
+
+    @cached_property
+    def _root(self) -> RawEntry:
+        root = self._session.find("", ROOT_DSE)
+        if root is None or not all(root.text(name) for name in ROOT_DSE):
+            raise IncompleteRead(
+                f"{self._session.server} does not say which domain it holds: it is no Active Directory domain "
+                "controller. Correct servers in the customer file."
+            )
+        return root
+
+    @cached_property
+    def _domain(self) -> str:
+        return self._root.text(ROOT_DSE[0]) or ""
+
+    @cached_property
+    def _containers(self) -> Containers:
+        return Containers(self._session, self._config.base_dn or self._domain)
+
+    def _netbios(self) -> str:
+        partitions = partitions_dn(self._root.text(ROOT_DSE[1]) or "")
+        for page in self._session.pages(partitions, netbios_filter(self._domain), (NETBIOS,)):
+            for entry in page:
+                if name := entry.text(NETBIOS):
+                    return name
+        raise IncompleteRead(
+            f"The NetBIOS name of '{self._domain}' is not in '{partitions}': let the account read that container."
+        )
+
+    def _find_group(self, dn: str, request: ReadRequest) -> RawEntry | None:
+        guid = request.known.get(dn)
+        group = self._session.find(guid_dn(guid), GROUP) if guid else None
+        group = group or self._session.find(dn, GROUP)
+        if group is not None and not is_group(group):
+            raise IncompleteRead(f"'{dn}' is no group: name a group there in the customer file.")
+        return group
+
+    def _anchors(self, request: ReadRequest, groups: dict[str, RawEntry | None]) -> dict[str, ObjectGuid]:
+        """Resolve every DN of the request to a GUID, so that all that are missing are named at once."""
+        found: dict[str, ObjectGuid | None] = {dn: group and group.guid for dn, group in groups.items()}
+        for dn in (*request.include, *request.exclude, *request.anchors):
+            known = request.known.get(dn)
+            found[dn] = known if known in self._containers.tree.containers else self._containers.find(dn)
+        missing = [dn for dn, guid in found.items() if guid is None]
+        if missing:
+            raise IncompleteRead("\n".join(self._missing(dn, request) for dn in missing))
+        return {dn: guid for dn, guid in found.items() if guid is not None}
+
+    def _missing(self, dn: str, request: ReadRequest) -> str:
+        guid = request.known.get(dn)
+        before = f" any more (it was there as {guid})" if guid else ""
+        return (
+            f"'{dn}' is not in directory '{self._config.id}'{before}: name its new place in the customer file, or "
+            "remove it there."
+        )
+
+    def _people(
+        self, request: ReadRequest, anchors: dict[str, ObjectGuid], progress: Progress
+    ) -> tuple[Person, ...]:
+        excluded = {anchors[dn] for dn in request.exclude}
+        kept = {name.lower().partition(";")[0] for name in request.attributes}
+        people: dict[ObjectGuid, Person] = {}
+        for page in self._pages_of_people(request, anchors):
+            for entry in page:
+                parent = self._containers.parent_of(entry)
+                ancestors = {container.guid for container in self._containers.tree.ancestry(parent)}
+                if excluded.isdisjoint(ancestors):
+                    person = person_from_entry(
+                        with_all_values(self._session, entry),
+                        directory=self._config.id,
+                        parent=parent,
+                        attributes=kept,
+                    )
+                    people[person.guid] = person
+            progress(len(people))
+        return tuple(people.values())
+
+    def _pages_of_people(
+        self, request: ReadRequest, anchors: dict[str, ObjectGuid]
+    ) -> Iterator[list[RawEntry]]:
+        wanted = {name.lower(): name for name in sorted(request.attributes | IDENTITY)}
+        search_filter = people_filter(request.filter)
+        for base in self._bases(request, anchors):
+            yield from self._session.pages(base, search_filter, wanted.values())
+
+    def _bases(self, request: ReadRequest, anchors: dict[str, ObjectGuid]) -> Iterable[str]:
+        """Return where to search: the included OUs by GUID, so that a rename meanwhile does no harm."""
+        if not request.include:
+            return [self._containers.base]
+        included = dict.fromkeys(anchors[dn] for dn in request.include)
+        tree = self._containers.tree
+        topmost = [
+            guid
+            for guid in included
+            if not any(tree.is_below(guid, other) for other in included if other != guid)
+        ]
+        return [guid_dn(guid) for guid in topmost]
+
+
+def _matched(members: dict[str, set[str]], people: Iterable[Person]) -> dict[str, frozenset[ObjectGuid]]:
+    """Turn the DNs of members into GUIDs, as far as they are people of this read."""
+    if not members:
+        return {}
+    by_name = {canonical_dn(person.dn): person.guid for person in people}
+    return {
+        group: frozenset(by_name[name] for name in map(canonical_dn, names) if name in by_name)
+        for group, names in members.items()
+    }

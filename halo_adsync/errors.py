@@ -1,0 +1,95 @@
+"""Exceptions, named for what to do next.
+
+    HaloAdSyncError                 every error that this product raises on purpose; its text is a sentence for people
+    ├── ConfigurationError          mend the file or the setting that it names, then try again (exit 2)
+    │   └── SecretMissing           put the named secret where the sentence says
+    ├── Unavailable                 nothing is wrong with the request; try later (exit 5)
+    │   ├── IncompleteRead          the directory did not answer in full: nothing may be concluded from it
+    │   ├── HaloUnavailable         Halo did not answer, or answered that it cannot now
+    │   ├── BudgetSpent             Halo's request budget is used up until `until`
+    │   └── StateUnavailable        Table Storage or the queue did not answer
+    ├── Refused                     the other side said no; a person has to change something there (exit 5)
+    │   ├── DirectoryRefused        bind or TLS refused: account, password, certificate
+    │   └── HaloRefused             sign-in or permission refused
+    ├── RecordRejected              Halo rejects this one record; the others go on
+    ├── Doubtful                    a write may or may not have happened: look before writing again
+    └── Busy                        another run of this customer holds the lease (exit 6)
+        └── LeaseLost               this run's lease passed to another: write nothing more
+
+No message carries a secret value or personal data beyond the identifier of the record that it speaks of.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+
+class HaloAdSyncError(Exception):
+    """The root of the tree above."""
+
+
+class ConfigurationError(HaloAdSyncError):
+    """The customer file or the app's settings are wrong; `problems` lists every place and what to do there."""
+
+    def __init__(self, problems: Sequence[str] | str) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SecretMissing(ConfigurationError):
+    """A secret that a customer file names is not there."""
+
+
+class Unavailable(HaloAdSyncError):
+    """Something did not answer; nothing was concluded from that."""
+
+
+class IncompleteRead(Unavailable):
+    """The directory did not answer completely: no plan is made from what did arrive."""
+
+
+class HaloUnavailable(Unavailable):
+    """Halo could not be reached, or answered with a server error on a request without side effects."""
+
+
+class BudgetSpent(Unavailable):
+    """The request budget of a Halo instance is used up until `until` (UTC)."""
+
+    def __init__(self, until: datetime) -> None:
+        self.until = until
+        super().__init__(f"Halo's request budget is used up until {until:%Y-%m-%d %H:%M:%S} UTC; the run goes on then.")
+
+
+class StateUnavailable(Unavailable):
+    """Table Storage or the queue could not be reached."""
+
+
+class Refused(HaloAdSyncError):
+    """The other side said no, and will say no again until a person changes something."""
+
+
+class DirectoryRefused(Refused):
+    """A domain controller refused the account, the password or the encryption, or is not who it should be."""
+
+
+class HaloRefused(Refused):
+    """Halo refused the sign-in, or the API application may not do this."""
+
+
+class RecordRejected(HaloAdSyncError):
+    """Halo refused this one record; `HaloAdSyncError.args[0]` says why in Halo's words."""
+
+
+class Doubtful(HaloAdSyncError):
+    """A write went out and no clear answer came back: it may have happened."""
+
+
+class Busy(HaloAdSyncError):
+    """Another run of this customer is going on: `holder`, where it is known."""
+
+    def __init__(self, message: str, holder: str = "") -> None:
+        self.holder = holder
+        super().__init__(message)
+
+
+class LeaseLost(Busy):
+    """The lease has passed to another run: this one must not write any more."""

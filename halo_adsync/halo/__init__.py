@@ -1,0 +1,1 @@
+"""Halo: the port that the sync reads and writes through, and its HTTP adapter."""

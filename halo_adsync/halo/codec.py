@@ -1,0 +1,307 @@
+"""Halo's field names, and the way between its records and the domain's types. Pure.
+
+Field names, widths and types are those of Halo's OpenAPI (April 2025) and its database. Halo reads names
+without regard to case, answers some ids as doubles, and has custom fields (`CF...`) in a list of their own.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+from halo_adsync.errors import HaloUnavailable, RecordRejected
+from halo_adsync.halo.port import SiteWrite, UserWrite
+from halo_adsync.model import (
+    HaloClient,
+    HaloClientId,
+    HaloSite,
+    HaloSiteId,
+    HaloUser,
+    HaloUserId,
+    ObjectGuid,
+)
+
+type Record = Mapping[str, Any]
+"""One record as Halo answers it."""
+
+GUID_FIELD = "third_party_guid"
+EMAIL_FIELD = "emailaddress"
+LOGIN_FIELD = "login"
+CUSTOM_PREFIX = "cf"
+GENERAL_USER = "general user"
+
+USERS, CLIENTS, SITES = "users", "clients", "sites"
+"""The keys that lists stand under."""
+
+_GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?")
+_GENERAL_FLAGS = ("isgeneraluser", "is_general_user", "generaluser")
+_OTHER_MASTERS = ("adconnection", "azure_connectionid")
+_ECHOED = ("name", EMAIL_FIELD, LOGIN_FIELD)
+
+
+class Kind(Enum):
+    """How a field's canonical text is written in JSON."""
+
+    TEXT = "text"
+    FLAG = "true or false"
+    NUMBER = "a whole number"
+
+
+_TEXTS = (
+    "name firstname surname initials title emailaddress email2 email3 phonenumber sitephonenumber homenumber"
+    " mobilenumber mobilenumber2 fax login azureoid azure_tenant_id activedirectory_dn container_dn"
+    " samaccountname department admanager manager_email other1 other2 other3 other4 other5 notes"
+)
+FIELDS: Mapping[str, Kind] = {
+    **dict.fromkeys(_TEXTS.split(), Kind.TEXT),
+    **dict.fromkeys(("isserviceaccount", "neversendemails", "sendwelcomeemail"), Kind.FLAG),
+    "useadlogin": Kind.NUMBER,
+}
+"""Every user field that a customer's file may map, custom fields aside, with the kind of its value."""
+
+WIDTHS: Mapping[str, int] = {"name": 255, "firstname": 200, "surname": 200, "samaccountname": 250}
+"""Column widths in characters, where they are known; Halo refuses what is longer."""
+
+
+def is_custom(field: str) -> bool:
+    """Tell whether a name is that of a custom field."""
+    return field.lower().startswith(CUSTOM_PREFIX)
+
+
+def canonical_guid(value: Any) -> ObjectGuid | None:
+    """Return a GUID as lower-case text without braces; None for anything that is no GUID."""
+    found = _GUID.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    return ObjectGuid("-".join(found.groups())) if found else None
+
+
+def canonical_text(field: str, text: str) -> str:
+    """Return a value for `field` as Halo will answer it when it is read again.
+
+    Raises:
+        ValueError: the field holds a flag or a number, and the text is neither.
+    """
+    kind = _kind(field)
+    if kind is Kind.TEXT:
+        return text.strip()
+    return _text(_PARSERS[kind](text.strip().lower()))
+
+
+def identity(record: Record) -> tuple[int, Any]:
+    """Return what tells a record from the others of a list; ids up to 0 are shared by several General Users.
+
+    Raises:
+        HaloUnavailable: the record has no id.
+    """
+    by_name = _lowered(record)
+    number = _number(by_name.get("id"))
+    if number is None:
+        raise HaloUnavailable("Halo's list holds a record without an id; nothing is concluded from it.")
+    return (number, None) if number > 0 else (number, by_name.get("site_id"))
+
+
+def record_id(record: Any) -> int | None:
+    """Return a record's id; None when it has none that a stored record can have."""
+    number = _number(_lowered(record).get("id")) if isinstance(record, Mapping) else None
+    return number if number is not None and number > 0 else None
+
+
+def record_guid(record: Record) -> ObjectGuid | None:
+    """Return the directory account that a user's record is stamped with."""
+    return canonical_guid(_lowered(record).get(GUID_FIELD))
+
+
+def echoes(sent: Record, answered: Record) -> bool:
+    """Tell whether an answered user may be the one that was sent: nothing telling in it says otherwise."""
+    mine, theirs = _lowered(sent), _lowered(answered)
+    return all(
+        _text(mine[name]).strip().casefold() == _text(theirs[name]).strip().casefold()
+        for name in _ECHOED
+        if name in mine and theirs.get(name) is not None
+    )
+
+
+def plain_keys(record: Record) -> frozenset[str]:
+    """Return the names of the fields that a record carries, in lower case."""
+    return frozenset(map(str.lower, record))
+
+
+def listed_fields(fields: Iterable[str]) -> frozenset[str]:
+    """Return, in lower case, what every user that is read must carry: the stamp, and `fields` but custom ones."""
+    return frozenset({GUID_FIELD, *(name.lower() for name in fields if not is_custom(name))})
+
+
+def is_general(record: Record) -> bool:
+    """Tell whether a user's record is a General User."""
+    by_name = _lowered(record)
+    return (
+        (_number(by_name.get("id")) or 0) <= 0
+        or _text(by_name.get("name")).strip().casefold() == GENERAL_USER
+        or any(by_name.get(flag) is True for flag in _GENERAL_FLAGS)
+    )
+
+
+def decode_user(record: Record, fields: Collection[str], client: HaloClientId | None = None) -> HaloUser:
+    """Read a user.
+
+    Args:
+        record: as Halo answered it. A field that it does not carry is one that Halo holds nothing in.
+        fields: the field names of interest; they are the keys of the result's `fields`, spelled as here.
+            Custom fields are left out of the result where the record does not list custom fields.
+        client: the client that was asked about, for a record that names none.
+
+    Raises:
+        HaloUnavailable: the record has no id, or neither it nor the caller names a client.
+    """
+    by_name = _lowered(record)
+    owner = _number(by_name.get("client_id")) or client
+    if owner is None:
+        raise HaloUnavailable("Halo answered a user without its client; nothing is concluded from it.")
+    number = identity(record)[0]
+    return HaloUser(
+        id=HaloUserId(number),
+        client=HaloClientId(owner),
+        site=HaloSiteId(_number(by_name.get("site_id")) or _number(by_name.get("site_id_int")) or 0),
+        active=by_name.get("inactive") is not True,
+        guid=canonical_guid(by_name.get(GUID_FIELD)),
+        general=is_general(record),
+        managed_elsewhere=any(_is_set(by_name.get(name)) for name in _OTHER_MASTERS),
+        fields=_field_values(by_name, fields),
+    )
+
+
+def decode_client(record: Record) -> HaloClient:
+    """Read a client."""
+    by_name = _lowered(record)
+    return HaloClient(
+        HaloClientId(identity(record)[0]),
+        _text(by_name.get("name")).strip(),
+        active=by_name.get("inactive") is not True,
+    )
+
+
+def decode_site(record: Record, client: HaloClientId) -> HaloSite:
+    """Read a site; `client` is the one that was asked about, for a record that names none."""
+    by_name = _lowered(record)
+    return HaloSite(
+        HaloSiteId(identity(record)[0]),
+        HaloClientId(_number(by_name.get("client_id")) or client),
+        _text(by_name.get("name")).strip(),
+        active=by_name.get("inactive") is not True,
+        guid=canonical_guid(by_name.get("actguid")),
+    )
+
+
+def encode_user(write: UserWrite) -> dict[str, Any]:
+    """Write a user as an element of `POST /Users`.
+
+    A new user is stamped with its directory account, gets no welcome mail and fires no automation. A user
+    that is there is stamped only where `write.fields` says so.
+
+    Raises:
+        RecordRejected: a value does not fit its field, or a new user has no site.
+    """
+    element: dict[str, Any] = {}
+    if write.user is not None:
+        element["id"] = int(write.user)
+    elif write.site is None:
+        raise RecordRejected("A new user needs a site, and none is named.")
+    else:
+        element |= {GUID_FIELD: write.guid, "sendwelcomeemail": False, "_dont_fire_automations": True}
+    if write.site is not None:
+        element["site_id"] = int(write.site)
+    if write.active is not None:
+        element["inactive"] = not write.active
+    custom = []
+    for name, text in sorted(write.fields.items()):
+        if is_custom(name):
+            custom.append({"name": name, "value": text})
+        else:
+            element[name.lower()] = _encode_value(name, text)
+    return element | ({"customfields": custom} if custom else {})
+
+
+def encode_client(name: str, main_site: str) -> dict[str, Any]:
+    """Write a new client as an element of `POST /Client`."""
+    return {"name": name, "newclient_sitename": main_site}
+
+
+def encode_site(site: SiteWrite) -> dict[str, Any]:
+    """Write a new site as an element of `POST /Site`, marked with the OU that it mirrors."""
+    mark = {"actguid": site.guid, "ldapstring": site.dn}
+    return {"name": site.name, "client_id": int(site.client)} | {k: v for k, v in mark.items() if v}
+
+
+def exact_search(field: str, value: str) -> str:
+    """Return the `advanced_search` parameter that asks for users whose field equals a value."""
+    exact = 2
+    return json.dumps([{"filter_name": field.lower(), "filter_type": exact, "filter_value": value}])
+
+
+def _kind(field: str) -> Kind:
+    return FIELDS.get(field.lower(), Kind.TEXT)
+
+
+def _encode_value(field: str, text: str) -> str | int | bool:
+    limit = WIDTHS.get(field.lower())
+    if limit is not None and len(text) > limit:
+        raise RecordRejected(f"{field}: the value has {len(text)} characters; Halo takes {limit} there.")
+    kind = _kind(field)
+    try:
+        return _PARSERS[kind](text if kind is Kind.TEXT else text.strip().lower())
+    except ValueError as error:
+        raise RecordRejected(f"{field}: the value must be {kind.value}.") from error
+
+
+def _flag(text: str) -> bool:
+    if text not in {"true", "false", ""}:
+        raise ValueError("neither true nor false")
+    return text == "true"
+
+
+_PARSERS: Mapping[Kind, Callable[[str], str | int | bool]] = {
+    Kind.TEXT: str,
+    Kind.FLAG: _flag,
+    Kind.NUMBER: lambda text: int(text or "0"),
+}
+
+
+def _lowered(record: Record) -> dict[str, Any]:
+    return {key.lower(): value for key, value in record.items()}
+
+
+def _field_values(by_name: Record, fields: Collection[str]) -> dict[str, str]:
+    values = {name: _text(by_name.get(name.lower())).strip() for name in fields if not is_custom(name)}
+    listed = by_name.get("customfields")
+    if isinstance(listed, list):
+        custom = {_text(entry.get("name")).lower(): _text(entry.get("value")) for entry in listed}
+        values |= {name: custom.get(name.lower(), "").strip() for name in fields if is_custom(name)}
+    return values
+
+
+def _text(value: Any) -> str:
+    """Return a JSON value as canonical text; empty for null."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))
+        case str() | int() | float():
+            return str(value)
+        case _:
+            return json.dumps(value, sort_keys=True)
+
+
+def _number(value: Any) -> int | None:
+    """Return an id, which may come as a double or as text; None for what is none."""
+    try:
+        return None if value is None or isinstance(value, bool) else int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _is_set(value: Any) -> bool:
+    number = _number(value)
+    return bool(value) if number is None else number != 0

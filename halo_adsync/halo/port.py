@@ -1,0 +1,112 @@
+"""What the sync asks of a Halo instance."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from halo_adsync.model import HaloClient, HaloClientId, HaloSite, HaloSiteId, HaloUser, HaloUserId, ObjectGuid
+
+
+@dataclass(frozen=True, slots=True)
+class UserWrite:
+    """What has to become true of one user. Only what is named here is sent."""
+
+    guid: ObjectGuid
+    """The directory account: ties an answer to its request, and is stamped on the user."""
+    user: HaloUserId | None
+    """The user to change; None creates one."""
+    site: HaloSiteId | None = None
+    """The site to stand in; None leaves it (a create needs one)."""
+    active: bool | None = None
+    """True reactivates, False deactivates, None leaves it."""
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Canonical values by Halo's field name; an empty string clears."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserOutcome:
+    """What became of one `UserWrite`: either `user` is set, or `error` says in plain words why not."""
+
+    guid: ObjectGuid
+    user: HaloUserId | None = None
+    error: str | None = None
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteWrite:
+    """A site to create. `guid` and `dn` are those of the OU that it mirrors, where it mirrors one."""
+
+    client: HaloClientId
+    name: str
+    guid: ObjectGuid | None = None
+    dn: str | None = None
+
+
+class Halo(Protocol):
+    """One Halo instance, signed in on first use."""
+
+    def check(self) -> str:
+        """Sign in, read one record of each kind that a sync needs, and return a sentence for people.
+
+        Raises:
+            HaloRefused: the client id, secret, tenant or permissions are wrong; the text says which.
+            HaloUnavailable: no answer.
+        """
+        ...
+
+    def clients(self) -> Sequence[HaloClient]:
+        """Return every client, inactive ones too.
+
+        Raises:
+            HaloRefused, HaloUnavailable, BudgetSpent: as everywhere below.
+        """
+        ...
+
+    def sites(self, client: HaloClientId) -> Sequence[HaloSite]:
+        """Return every site of a client, inactive ones too."""
+        ...
+
+    def users(self, client: HaloClientId, site: HaloSiteId | None = None) -> Iterable[HaloUser]:
+        """Yield every user of a client (or of one of its sites), inactive ones too, each once."""
+        ...
+
+    def find_users(self, client: HaloClientId, field: str, value: str) -> Sequence[HaloUser]:
+        """Return the users of a client whose `field` equals `value` without regard to case, inactive ones too."""
+        ...
+
+    def user(self, user: HaloUserId) -> HaloUser | None:
+        """Return one user with all its details (custom fields too); None where Halo has no such user."""
+        ...
+
+    def create_client(self, name: str, main_site: str) -> HaloClient:
+        """Create a client whose first site is called `main_site`.
+
+        Raises:
+            RecordRejected: Halo says no.
+            Doubtful: it may have been created; look among `clients` before trying again.
+        """
+        ...
+
+    def create_site(self, site: SiteWrite) -> HaloSite:
+        """Create a site.
+
+        Raises:
+            RecordRejected: Halo says no.
+            Doubtful: it may have been created; look among `sites` before trying again.
+        """
+        ...
+
+    def write_users(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
+        """Write one batch; return one outcome for each write, in their order.
+
+        A record's own trouble is an outcome, never an exception. A batch that is refused or left in doubt
+        is looked up, bisected and finished record by record; a create is never repeated before a look-up
+        has shown that it did not happen. With `resumed`, an earlier attempt at this batch may have reached
+        Halo: its creates are looked up before anything is sent.
+
+        Raises:
+            HaloRefused, HaloUnavailable, BudgetSpent: nothing more can be done now. Whether the records were
+                written is then unknown: hand the same batch in again with `resumed`.
+        """
+        ...

@@ -1,0 +1,129 @@
+"""One table: what Halo answered -> the exception that says what to do next.
+
+Halo words its errors in at least five ways, and gateways before it answer with pages of HTML. All of them end
+as one sentence here. Values that a caller names (what it sent, tokens) and e-mail addresses are struck out,
+so that the sentence can be logged and shown.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+from halo_adsync.errors import Doubtful, HaloAdSyncError, HaloRefused, HaloUnavailable, RecordRejected
+
+LONGEST_SENTENCE = 400
+_REDACTED = "(…)"
+_SHORTEST_HIDDEN = 3
+_E_MAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+_NOT_SUCH = frozenset({400, 404, 409, 413, 422})
+"""On a write: Halo looked at the records and does not want them."""
+_TRY_LATER = frozenset({408, 425, 429})
+_HINTS = {
+    401: "Halo does not accept the sign-in; check halo.client_id and the client secret",
+    403: (
+        "the API application, or the agent it signs in as, may not do this;"
+        " give it the permission in Halo (Configuration > Integrations > Halo API)"
+    ),
+    404: "there is no such address; check halo.url",
+    413: "the request is too large; make halo.batch_size smaller",
+    429: "the rate limit is reached",
+}
+_MESSAGES = ("error_description", "errormessage", "message", "_warning", "detail", "title", "error")
+
+
+def failure(
+    status: int, body: bytes, *, what: str, write: bool = False, hide: Collection[str] = ()
+) -> HaloAdSyncError:
+    """Return the error that an answer means.
+
+    Args:
+        status: the HTTP status, not a success.
+        body: the answer's body.
+        what: what was asked for, such as "GET /Users", without personal data.
+        write: whether the request would have changed something.
+        hide: values that must not stand in the error.
+    """
+    said = sentence(body, hide)
+    hint = _HINTS.get(status, "Halo said" if said else "no reason was given")
+    text = f"{what} was answered with {status}: " + (f"{hint}: {said}" if said else f"{hint}.")
+    if write and status in _NOT_SUCH:
+        return RecordRejected(said or text)
+    if status in _TRY_LATER:
+        return HaloUnavailable(text)
+    if 300 <= status < 500:  # noqa: PLR2004 - the range of redirections and client errors (RFC 9110)
+        return HaloRefused(text)
+    return Doubtful(text) if write else HaloUnavailable(text)
+
+
+def sentence(body: bytes, hide: Collection[str] = ()) -> str:
+    """Return what an error body says as one line of text; empty when it says nothing."""
+    text = body.decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        said = _html(text)
+    else:
+        try:
+            said = _said(json.loads(text))
+        except ValueError:
+            said = text
+    return redact(said, hide)
+
+
+def redact(text: str, hide: Collection[str]) -> str:
+    """Strike out the values of `hide` and every e-mail address, and keep the text to one line of fair length."""
+    for value in sorted({v for v in hide if len(v) >= _SHORTEST_HIDDEN}, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _REDACTED, text, flags=re.IGNORECASE)
+    line = " ".join(_E_MAIL.sub(_REDACTED, text).split())
+    return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + "…"
+
+
+def warning(record: Any) -> str:
+    """Return the `_warning` that Halo put into a successful answer's record; empty when there is none."""
+    if not isinstance(record, dict):
+        return ""
+    return _text({key.lower(): value for key, value in record.items()}.get("_warning"))
+
+
+def complaint(record: Any) -> str:
+    """Return what a record in a successful answer says instead of an id; empty when it says nothing."""
+    return _said(record) if isinstance(record, dict) else ""
+
+
+def _html(text: str) -> str:
+    title = _TITLE.search(text)
+    inner = " ".join(_TAG.sub(" ", title.group(1) if title else "").split())
+    return (
+        f'a page of HTML, probably a gateway\'s ("{inner}")'
+        if inner
+        else "a page of HTML, probably a gateway's"
+    )
+
+
+def _said(body: Any) -> str:
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(_said, body)))
+    if not isinstance(body, dict):
+        return _text(body)
+    by_name = {key.lower(): value for key, value in body.items()}
+    if isinstance(by_name.get("errors"), dict):
+        return _model_state(by_name["errors"])
+    for name in _MESSAGES:
+        if said := _text(by_name.get(name)):
+            return said
+    return _model_state(body)
+
+
+def _model_state(body: dict[str, Any]) -> str:
+    """Word `{"[0].field": ["why", ...]}`, ASP.NET's way of saying which element's field is wrong."""
+    return "; ".join(
+        f"{where}: {' '.join(map(_text, why))}"
+        for where, why in body.items()
+        if isinstance(why, list) and all(isinstance(reason, str) for reason in why)
+    )
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""

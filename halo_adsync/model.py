@@ -1,0 +1,172 @@
+"""The domain's own types: what a directory holds, what Halo holds, and the link between the two.
+
+Everything here is frozen data without behaviour that reaches outside. Values are canonical: the codecs
+(`directory/entry.py`, `halo/codec.py`) bring what they read into this form, so that equal means equal.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NewType
+
+CustomerId = NewType("CustomerId", str)
+RunId = NewType("RunId", str)
+ObjectGuid = NewType("ObjectGuid", str)
+"""An objectGUID as lower-case text without braces, `8-4-4-4-12`."""
+DistinguishedName = NewType("DistinguishedName", str)
+"""A DN as the directory spelled it (RFC 4514). Compare by GUID, or by `directory.entry.canonical_dn`."""
+HaloClientId = NewType("HaloClientId", int)
+HaloSiteId = NewType("HaloSiteId", int)
+HaloUserId = NewType("HaloUserId", int)
+
+type AttributeValue = str | tuple[str, ...]
+"""One value as text, or several in a stable order. Binary values are base64, times are ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """An organisational unit (or container, or the domain itself) that can hold people."""
+
+    guid: ObjectGuid
+    dn: DistinguishedName
+    name: str
+    parent: ObjectGuid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The containers of one directory, by GUID."""
+
+    containers: Mapping[ObjectGuid, Container]
+
+    def __contains__(self, guid: ObjectGuid) -> bool:
+        return guid in self.containers
+
+    def ancestry(self, guid: ObjectGuid | None) -> Iterator[Container]:
+        """Yield the container with this GUID, then its parents up to the root."""
+        while guid is not None and (container := self.containers.get(guid)) is not None:
+            yield container
+            guid = container.parent
+
+    def is_below(self, guid: ObjectGuid, top: ObjectGuid) -> bool:
+        """Tell whether `guid` is `top` or lies anywhere below it."""
+        return any(container.guid == top for container in self.ancestry(guid))
+
+    def below(self, guid: ObjectGuid, top: ObjectGuid) -> tuple[Container, ...] | None:
+        """Return the containers from just below `top` down to `guid`; None where `guid` is not below `top`."""
+        path: list[Container] = []
+        for container in self.ancestry(guid):
+            if container.guid == top:
+                return tuple(reversed(path))
+            path.append(container)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person's account in the directory, as far as the customer's file asks for it."""
+
+    guid: ObjectGuid
+    dn: DistinguishedName
+    directory: str
+    parent: ObjectGuid
+    """The GUID of the container that the account stands in."""
+    enabled: bool
+    expires: datetime | None
+    """When the account expires (UTC); None means never."""
+    attributes: Mapping[str, AttributeValue] = field(repr=False)
+    """Attribute values by lower-case attribute name; an attribute without a value is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRead:
+    """One complete read of one directory. There is no such thing as an incomplete one: that is an error."""
+
+    directory: str
+    netbios: str
+    """The domain's NetBIOS name, as its partitions container says."""
+    tree: Tree
+    anchors: Mapping[str, ObjectGuid]
+    """The GUID of every DN that the customer's file names for this directory, by that DN as written there."""
+    groups: Mapping[str, frozenset[ObjectGuid]]
+    """The members, nested ones included, of every group that the file names, by the group's DN there."""
+    people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HaloClient:
+    """A client ("customer", "organisation") in Halo; `guid` is the OU that it mirrors (Halo's `actguid`)."""
+
+    id: HaloClientId
+    name: str
+    active: bool = True
+    guid: ObjectGuid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HaloSite:
+    """A site of a client in Halo; `guid` is the OU that it mirrors (Halo's `actguid`)."""
+
+    id: HaloSiteId
+    client: HaloClientId
+    name: str
+    active: bool = True
+    guid: ObjectGuid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HaloUser:
+    """An end user in Halo."""
+
+    id: HaloUserId
+    client: HaloClientId
+    site: HaloSiteId
+    active: bool
+    guid: ObjectGuid | None
+    """The directory account that the user is stamped with (Halo's `third_party_guid`)."""
+    general: bool
+    """A site's "General User": never matched, never written."""
+    managed_elsewhere: bool
+    """Halo's own AD or Entra integration manages this user as well: two masters fight."""
+    fields: Mapping[str, str] = field(repr=False)
+    """Field values as canonical text by Halo's field name; an empty string where Halo holds nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """objectGUID <-> Halo id: the licence to change a record, with what Halo was last known to hold."""
+
+    guid: ObjectGuid
+    user: HaloUserId
+    client: HaloClientId
+    site: HaloSiteId
+    active: bool
+    dn: DistinguishedName
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A client or a site that exists in Halo, under the key that placement gives it.
+
+    `site` is None for a client. `guid` is the OU it follows, where it follows one.
+    """
+
+    key: str
+    client: HaloClientId
+    site: HaloSiteId | None
+    name: str
+    guid: ObjectGuid | None = None
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a run has cost so far. Every adapter counts what it does on the meter that it is given."""
+
+    ldap_searches: int = 0
+    ldap_entries: int = 0
+    halo_requests: int = 0
+    halo_writes: int = 0
+    table_transactions: int = 0
+    seconds: float = 0.0
+    peak_rss_mib: int = 0

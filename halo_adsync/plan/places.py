@@ -1,0 +1,73 @@
+"""Places: which of the wanted clients and sites Halo has already. What it has not becomes an entry of the plan."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from halo_adsync.errors import ConfigurationError
+from halo_adsync.model import HaloClient, HaloSite, Place
+from halo_adsync.plan.placement import WantedClient, WantedSite
+
+
+def find_client(wanted: WantedClient, clients: Sequence[HaloClient]) -> Place | None:
+    """Find a wanted client by id, else by its OU's GUID, else by name; None where it has to be created.
+
+    Raises:
+        ConfigurationError: the id is not in Halo, or the name does not tell which client is meant.
+    """
+    if wanted.id is not None:
+        by_id = [client for client in clients if client.id == wanted.id]
+        if not by_id:
+            raise ConfigurationError(
+                f"placement.client.id: Halo has no client {wanted.id}, or the API application may not see it;"
+                " correct the id in the customer file."
+            )
+        return Place(wanted.key, by_id[0].id, None, by_id[0].name)
+    stamped = [client for client in clients if wanted.guid is not None and client.guid == wanted.guid]
+    if stamped:
+        return Place(wanted.key, stamped[0].id, None, stamped[0].name, wanted.guid)
+    named = [client for client in clients if client.name.strip().casefold() == wanted.name.strip().casefold()]
+    named = [client for client in named if client.active] or named
+    if len(named) > 1:
+        ids = ", ".join(str(client.id) for client in named)
+        raise ConfigurationError(
+            f'Halo has {len(named)} clients called "{wanted.name}" (ids {ids});'
+            " name the one that is meant by its id in the customer file."
+        )
+    return Place(wanted.key, named[0].id, None, named[0].name, wanted.guid) if named else None
+
+
+def find_site(wanted: WantedSite, client: Place, sites: Sequence[HaloSite]) -> Place | None:
+    """Find a wanted site among those of its client: by id, else by its OU's GUID, else by name.
+
+    Raises:
+        ConfigurationError: the id is not in Halo, or the name does not tell which site is meant.
+    """
+    if wanted.id is not None:
+        found = [site for site in sites if site.id == wanted.id]
+        if not found:
+            raise ConfigurationError(
+                f'placement.rules: the client "{client.name}" has no site {wanted.id} in Halo;'
+                " correct the site's id in the customer file."
+            )
+    else:
+        found = [site for site in sites if wanted.guid is not None and site.guid == wanted.guid]
+        found = found or _named(wanted, sites)
+    if len(found) > 1:
+        ids = ", ".join(str(site.id) for site in found)
+        raise ConfigurationError(
+            f'The client "{client.name}" has {len(found)} sites called "{wanted.name}" in Halo (ids {ids});'
+            " rename all but one, or name the one that is meant by its id in the customer file."
+        )
+    return Place(wanted.key, client.client, found[0].id, found[0].name, wanted.guid) if found else None
+
+
+def _named(wanted: WantedSite, sites: Sequence[HaloSite]) -> list[HaloSite]:
+    """Return the sites of that name which follow no other OU, active ones first."""
+    name = wanted.name.strip().casefold()
+    named = [site for site in sites if site.name.strip().casefold() == name and site.guid in {None, wanted.guid}]
+    return [site for site in named if site.active] or named
+
+
+def missing(wanted: Iterable[WantedSite], known: Mapping[str, Place]) -> tuple[WantedSite, ...]:
+    """Return the wanted sites that are not known yet, each once, in a stable order."""
+    unknown = {site.key: site for site in wanted if site.key not in known}
+    return tuple(unknown[key] for key in sorted(unknown))

@@ -1,0 +1,78 @@
+"""Survey: what the directories ask for, before anything of Halo is known. The first half of a plan."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from halo_adsync.customer import Customer
+from halo_adsync.model import DirectoryRead, Link, ObjectGuid, Person
+from halo_adsync.plan.mapping import Desired, Mapper
+from halo_adsync.plan.placement import Option, Placing, WantedSite
+from halo_adsync.plan.scope import Scoping
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One account, and what should become of it in Halo."""
+
+    person: Person
+    outside: str | None
+    """Why it is not to be in Halo now; None where it is."""
+    desired: Desired
+    options: tuple[Option, ...]
+
+    @property
+    def label(self) -> str:
+        """A name for people who read the plan."""
+        return self.desired.fields.get("name") or self.person.dn.partition(",")[0].partition("=")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everybody that the directories hold, with what the customer's file makes of each."""
+
+    subjects: tuple[Subject, ...]
+    warnings: tuple[str, ...]
+
+    def wanted_sites(self) -> Iterator[WantedSite]:
+        """Yield every site that a person in scope may come to stand in."""
+        for subject in self.subjects:
+            if subject.outside is None:
+                yield from (option.site for option in subject.options)
+
+    def newcomers(self, links: Mapping[ObjectGuid, Link]) -> tuple[Subject, ...]:
+        """Return the people in scope who have no link yet."""
+        return tuple(s for s in self.subjects if s.outside is None and s.person.guid not in links)
+
+
+def survey(
+    customer: Customer, reads: Sequence[DirectoryRead], now: datetime, widths: Mapping[str, int]
+) -> Survey:
+    """Apply scope, placement and mapping to everybody who was read.
+
+    Args:
+        customer: whose rules.
+        reads: one complete read of each directory.
+        now: the time that expiry is judged by, UTC.
+        widths: how many characters Halo stores, by lower-case field name.
+    """
+    mapper = Mapper(customer, widths)
+    subjects: dict[ObjectGuid, Subject] = {}
+    for read in reads:
+        scoping, placing = Scoping(customer, read, now), Placing(customer, read)
+        for person in read.people:
+            outside = scoping.why_not(person)
+            desired = mapper.desire(person, read.netbios)
+            options = tuple(placing.options(person)) if outside is None else ()
+            subjects.setdefault(person.guid, Subject(person, outside, desired, options))
+    ordered = sorted(subjects.values(), key=lambda subject: subject.person.guid)
+    return Survey(tuple(ordered), tuple(_warnings(customer)))
+
+
+def _warnings(customer: Customer) -> Iterator[str]:
+    for directory in customer.directories:
+        if directory.tls == "none":
+            yield (
+                f"Directory {directory.id} is read without encryption (tls: none): its password and everybody's"
+                " data cross the network in clear. Use tls: ldaps or starttls."
+            )

@@ -1,0 +1,62 @@
+"""The budget ledger of a Halo instance in Table Storage, shared by everybody who sends requests to it."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from halo_adsync.halo import budget
+from halo_adsync.halo.budget import Granted, LedgerState, Limit
+from halo_adsync.state.rows import encode_key, pack_text, to_json, unpack_text
+from halo_adsync.state.table import Conflict, Operation, Row, Table
+
+BUDGETS = "$budgets"
+"""The partition of the ledgers, one row an instance."""
+
+
+class TableLedger:
+    """A `budget.Ledger` in a table; concurrent runs settle who was first by ETag."""
+
+    def __init__(self, table: Table, instance: str, limit: Limit) -> None:
+        self._table, self._limit = table, limit
+        self._key = encode_key(instance)
+
+    def take(self, want: int, now: datetime) -> Granted:
+        """Take up to `want` requests out of the budget."""
+        granted = Granted(0)
+
+        def change(state: LedgerState) -> LedgerState:
+            nonlocal granted
+            changed, count, until = budget.grant(state, now.timestamp(), want, self._limit)
+            granted = Granted(count, None if until is None else datetime.fromtimestamp(until, UTC))
+            return changed
+
+        self._change(change)
+        return granted
+
+    def give_back(self, count: int, taken: datetime) -> None:
+        """Return unspent requests of the grant taken at `taken`."""
+        self._change(lambda state: budget.give_back(state, taken.timestamp(), count))
+
+    def block(self, until: datetime) -> None:
+        """Let nobody send anything before `until`."""
+        self._change(lambda state: budget.block(state, until.timestamp()))
+
+    def _change(self, change: Callable[[LedgerState], LedgerState]) -> None:
+        while True:
+            row = self._table.get(BUDGETS, self._key)
+            before = _state_of(row) if row else LedgerState()
+            after = change(before)
+            if after == before:
+                return
+            data = pack_text("data", to_json([[list(grant) for grant in after.grants], after.blocked_until]))
+            changed = Row(BUDGETS, self._key, data, row.etag if row else "")
+            try:
+                self._table.transact(BUDGETS, [Operation("replace" if row else "insert", changed)])
+            except Conflict:
+                continue
+            return
+
+
+def _state_of(row: Row) -> LedgerState:
+    grants, blocked_until = json.loads(unpack_text("data", row.values))
+    return LedgerState(tuple((at, count) for at, count in grants), blocked_until)

@@ -1,0 +1,97 @@
+"""The queue of requests: who is to be synced, and why."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+from halo_adsync.errors import ConfigurationError, StateUnavailable
+from halo_adsync.model import CustomerId, RunId
+
+QUEUE = "sync-requests"
+MODES = ("delta", "full", "reconcile")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One message: a run to begin, or to go on with."""
+
+    customer: CustomerId
+    run: RunId
+    mode: str = "full"
+    reason: str = "manual"
+    actor: str = "unknown"
+    dry_run: bool = False
+
+    def to_json(self) -> str:
+        """Write the message."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def parse_request(text: str) -> Request:
+    """Read a message.
+
+    Raises:
+        ConfigurationError: it is none; the text says what it lacks.
+    """
+    try:
+        data: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise ConfigurationError('A sync request is a JSON object such as {"customer": "contoso", "run": "..."}.')
+    texts = {name: data.get(name, default) for name, default in _TEXTS.items()}
+    wrong = [name for name, value in texts.items() if not isinstance(value, str) or not value]
+    if wrong or texts["mode"] not in MODES or not isinstance(data.get("dry_run", False), bool):
+        raise ConfigurationError(f"A sync request lacks, or holds something else as: {', '.join(wrong) or 'mode, dry_run'}.")
+    return Request(
+        CustomerId(texts["customer"]), RunId(texts["run"]), texts["mode"], texts["reason"], texts["actor"],
+        dry_run=data.get("dry_run", False),
+    )  # fmt: skip
+
+
+_TEXTS = {"customer": None, "run": None, "mode": "full", "reason": "manual", "actor": "unknown"}
+
+
+class Requests(Protocol):
+    """Where requests wait for a worker."""
+
+    def send(self, request: Request, delay: float = 0) -> None:
+        """Add a message that a worker sees after `delay` seconds.
+
+        Raises:
+            StateUnavailable: the queue did not answer.
+        """
+        ...
+
+
+class AzureRequests:
+    """The storage queue `sync-requests`, in the base64 encoding that Functions expects."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+        self._made = False
+
+    def send(self, request: Request, delay: float = 0) -> None:
+        """Add a message that a worker sees after `delay` seconds."""
+        try:
+            self._make()
+            self._client.send_message(request.to_json(), visibility_timeout=max(0, round(delay)))
+        except AzureError as error:
+            raise StateUnavailable(
+                f"The queue {QUEUE} could not be reached ({type(error).__name__}). Check AzureWebJobsStorage and the"
+                " network, then try again."
+            ) from error
+
+    def _make(self) -> None:
+        if not self._made:
+            try:
+                self._client.create_queue()
+            except ResourceExistsError:
+                pass
+            self._made = True
+
+
+ENCODING = TextBase64EncodePolicy()

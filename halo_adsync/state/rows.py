@@ -1,0 +1,174 @@
+"""Rows: the pure codec between the domain and Table Storage."""
+
+import gzip
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, cast
+
+from halo_adsync.model import (
+    DistinguishedName,
+    HaloClientId,
+    HaloSiteId,
+    HaloUserId,
+    Link,
+    ObjectGuid,
+    Place,
+    RunId,
+)
+from halo_adsync.plan.types import Change, FieldChange, Kind
+from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
+
+TEXT_CHUNK = MAX_PROPERTY_BYTES // 4
+"""Characters a text property is cut into: half of what fits, because a character may take two UTF-16 units."""
+NOTE_CHUNKS = 14
+"""Binary properties in one row of packed notes: 14 x 64 KiB stay below an entity's 1 MiB."""
+
+
+def encode_key(text: str) -> str:
+    """Write any text as a key: what Table Storage refuses (`/ \\ # ?`, control characters) becomes `%XXXX`."""
+    return re.sub(r"[%/\\#?\x00-\x1f\x7f-\x9f]", lambda match: f"%{ord(match[0]):04X}", text)
+
+
+def after(prefix: str) -> str:
+    """Return the end of the range of keys that begin with `prefix`, which ends in a plain character."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def pack_text(name: str, text: str) -> dict[str, Scalar]:
+    """Spread a long text over numbered properties."""
+    chunks = [text[start : start + TEXT_CHUNK] for start in range(0, len(text), TEXT_CHUNK)] or [""]
+    return {f"{name}{index or ''}": chunk for index, chunk in enumerate(chunks)}
+
+
+def unpack_text(name: str, values: Mapping[str, Scalar]) -> str:
+    """Put the text together again."""
+    chunks = []
+    while (chunk := values.get(f"{name}{len(chunks) or ''}")) is not None:
+        chunks.append(str(chunk))
+    return "".join(chunks)
+
+
+def to_json(value: Any) -> str:
+    """Write JSON as short as it gets."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def link_key(guid: str) -> str:
+    """Return the key of a link's row."""
+    return f"link|{guid}"
+
+
+def link_row(customer: str, link: Link) -> Row:
+    """Write a link."""
+    values: dict[str, Scalar] = {
+        "user": int(link.user),
+        "client": int(link.client),
+        "site": int(link.site),
+        "active": link.active,
+    }
+    return Row(customer, link_key(link.guid), values | pack_text("data", to_json([link.dn, dict(link.fields)])))
+
+
+def link_of(row: Row) -> Link:
+    """Read a link."""
+    dn, fields = json.loads(unpack_text("data", row.values))
+    return Link(
+        ObjectGuid(row.key.removeprefix("link|")),
+        HaloUserId(_int(row, "user")),
+        HaloClientId(_int(row, "client")),
+        HaloSiteId(_int(row, "site")),
+        bool(row.values["active"]),
+        DistinguishedName(dn),
+        fields,
+    )
+
+
+def place_row(customer: str, place: Place) -> Row:
+    """Write a place."""
+    data = to_json([place.key, place.client, place.site, place.name, place.guid])
+    return Row(customer, f"place|{encode_key(place.key)}", pack_text("data", data))
+
+
+def place_of(row: Row) -> Place:
+    """Read a place."""
+    key, client, site, name, guid = json.loads(unpack_text("data", row.values))
+    return Place(key, HaloClientId(client), None if site is None else HaloSiteId(site), name, guid)
+
+
+def run_key(run: RunId) -> str:
+    """Return the key of a run's row; newer runs sort first, because a listing begins at the front."""
+    inverse = 10**14 - int(re.sub(r"\D", "", run.partition("-")[0])[:14])
+    return f"run|{inverse:015d}|{run}"
+
+
+def line_key(run: RunId, number: int) -> str:
+    """Return the key of the `number`-th line of a run's plan."""
+    return f"line|{run}|{number:07d}"
+
+
+def line_row(customer: str, run: RunId, number: int, change: Change) -> Row:
+    """Write one planned change."""
+    return Row(customer, line_key(run, number), {"status": "pending"} | pack_text("data", to_json(_change(change))))
+
+
+def change_of(row: Row) -> Change:
+    """Read a planned change."""
+    return _to_change(json.loads(unpack_text("data", row.values)))
+
+
+def note_rows(customer: str, run: RunId, changes: Sequence[Change]) -> Iterator[Row]:
+    """Write the lines that nothing has to be done for (held, skipped, conflict), packed."""
+    packed = gzip.compress(to_json([_change(change) for change in changes]).encode(), mtime=0)
+    chunks = [packed[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(packed), MAX_PROPERTY_BYTES)]
+    for number, first in enumerate(range(0, len(chunks), NOTE_CHUNKS)):
+        part = chunks[first : first + NOTE_CHUNKS]
+        yield Row(customer, f"note|{run}|{number:07d}", {f"data{index}": chunk for index, chunk in enumerate(part)})
+
+
+def notes_of(rows: Sequence[Row]) -> list[Change]:
+    """Read the packed lines."""
+    packed = b"".join(
+        cast("bytes", row.values[f"data{index}"]) for row in rows for index in range(NOTE_CHUNKS) if f"data{index}" in row.values
+    )
+    return [_to_change(change) for change in json.loads(gzip.decompress(packed))] if packed else []
+
+
+def _change(change: Change) -> dict[str, Any]:
+    data = {
+        "kind": change.kind.value,
+        "guid": change.guid,
+        "dn": change.dn,
+        "reason": change.reason,
+        "name": change.name,
+        "user": change.user,
+        "place": change.place,
+        "client": change.client,
+        "fields": {name: [c.before, c.after] for name, c in change.fields.items()},
+        "base": _base(change.base) if change.base else None,
+        "adopts": change.adopts,
+    }
+    return {name: value for name, value in data.items() if value not in ("", None, {}, False)}
+
+
+def _to_change(data: Mapping[str, Any]) -> Change:
+    change = Change(Kind(data["kind"]), data.get("guid", ""), data.get("dn", ""), data.get("reason", ""))
+    return replace(
+        change,
+        name=data.get("name", ""),
+        user=data.get("user"),
+        place=data.get("place", ""),
+        client=data.get("client", ""),
+        fields={name: FieldChange(before, after) for name, (before, after) in data.get("fields", {}).items()},
+        base=Link(**data["base"]) if "base" in data else None,
+        adopts=data.get("adopts", False),
+    )
+
+
+def _base(link: Link) -> dict[str, Any]:
+    return {**asdict(link), "fields": dict(link.fields)}
+
+
+def _int(row: Row, name: str) -> int:
+    return int(cast("int", row.values[name]))

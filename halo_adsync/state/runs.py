@@ -1,0 +1,109 @@
+"""Runs: one row each, from the request to the result."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from halo_adsync.model import CustomerId, Meter, RunId
+from halo_adsync.plan.types import BUCKETS, Violation
+from halo_adsync.state.rows import pack_text, run_key, to_json, unpack_text
+from halo_adsync.state.table import Row
+
+type Mode = Literal["delta", "full", "reconcile"]
+
+
+class Status(StrEnum):
+    """How far a run is, or how it ended."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    APPLYING = "applying"
+    OK = "ok"
+    PARTIAL = "partial"
+    BLOCKED = "blocked"
+    PLANNED = "planned"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the run still has something to do by itself."""
+        return self in {Status.QUEUED, Status.RUNNING, Status.APPLYING}
+
+
+def _no_counts() -> dict[str, int]:
+    return {bucket.value: 0 for bucket in BUCKETS} | {"failed": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one customer. Times are ISO 8601 in UTC, empty where they have not come yet."""
+
+    id: RunId
+    customer: CustomerId
+    mode: str
+    reason: str
+    actor: str
+    dry_run: bool
+    status: Status
+    requested: str
+    finished: str = ""
+    digest: str = ""
+    counts: Mapping[str, int] = field(default_factory=_no_counts)
+    violations: tuple[Violation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    cost: Mapping[str, float] = field(default_factory=lambda: asdict(Meter()))
+    message: str = ""
+    """What went wrong and what to do next; empty where nothing did."""
+    unchanged: int = 0
+    total: int = 0
+    """How many lines the plan has that have to be applied."""
+    settled: int = 0
+    """How many of them are settled; they are settled in order."""
+    orderly: bool = True
+    """False while a slice is at work: found so afterwards, the slice died and its last batch is in doubt."""
+    batch_size: int = 25
+
+    def summary(self) -> dict[str, Any]:
+        """Return the run as `--json` and the HTTP API show it."""
+        return {
+            "run": self.id,
+            "customer": self.customer,
+            "mode": self.mode,
+            "status": self.status.value,
+            "digest": self.digest,
+            "dry_run": self.dry_run,
+            "reason": self.reason,
+            "actor": self.actor,
+            "requested": self.requested,
+            "finished": self.finished,
+            "counts": dict(self.counts),
+            "violations": [asdict(violation) for violation in self.violations],
+            "warnings": list(self.warnings),
+            "cost": dict(self.cost),
+            "message": self.message,
+        }
+
+
+def new_run_id(now: datetime) -> RunId:
+    """Return an id that sorts by time: `20261123T115024Z-` and eight random hexadecimal digits."""
+    return RunId(f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}")
+
+
+def run_row(run: Run, etag: str = "") -> Row:
+    """Write a run."""
+    return Row(run.customer, run_key(run.id), pack_text("data", to_json(asdict(run))), etag)
+
+
+def run_of(row: Row) -> Run:
+    """Read a run."""
+    data = json.loads(unpack_text("data", row.values))
+    violations: Sequence[Mapping[str, Any]] = data.pop("violations")
+    warnings = tuple(data.pop("warnings"))
+    status = Status(data.pop("status"))
+    run = Run(status=status, **data)
+    return replace(run, warnings=warnings, violations=tuple(Violation(**violation) for violation in violations))
