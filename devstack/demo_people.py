@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from devstack.directory.edits import DISABLED, ENABLED_ACCOUNT, as_bytes, escape_rdn
+from devstack.directory.edits import DISABLED, ENABLED_ACCOUNT, as_bytes, escape_rdn, group_account_name
 
 if TYPE_CHECKING:
     from devstack.directory.edits import Attributes, Values
@@ -121,7 +121,7 @@ class Organisation:
         attributes: dict[str, Values] = {
             "objectClass": ("top", "group"),
             "cn": name,
-            "sAMAccountName": name,
+            "sAMAccountName": group_account_name(name),
             "groupType": -0x7FFFFFFE,
             "member": members,
         }

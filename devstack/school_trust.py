@@ -1,4 +1,4 @@
-"""Generates the demo's school trust, `data/school-trust.ldif`: `python -m devstack.school_trust`, always the same.
+"""Generates the demo's school trust, `data/school-trust.ldif` (`python -m devstack.school_trust`).
 
 The domain `DC=trust,DC=example`, NetBIOS name TRUST:
 
@@ -22,8 +22,8 @@ The domain `DC=trust,DC=example`, NetBIOS name TRUST:
   Service Desk Agents (nests IT Team).
 * 58 organisational units.
 
-Some names are there to be difficult: apostrophes, commas (escaped in the DN), umlauts, an emoji, a plus and a hash,
-a display name of 120 characters.
+Some names are there to be difficult: apostrophes, commas (escaped in the DN), umlauts, an emoji, a plus and a
+hash, a display name of 120 characters.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ SIBLINGS = (6, 7)
 SIBLINGS_MAIL = "family.khan-okafor@home.example"
 EVERY_TWELFTH = 12
 LONG_DISPLAY_NAME = (
-    "Professor Dr. Maria-Theresia Wilhelmina Alexandra Josephine Charlotte Philippa von Hohenstein-Lichtenberg "
-    "zu Altenburg"
-).ljust(120, "!")
+    "Professor Dr. Maria-Theresia Wilhelmina Alexandra Josephine Charlotte Philippa "
+    "von Hohenstein-Lichtenberg zu Alten-Wolfs"
+)
 
 
 def generate() -> list[Entry]:

@@ -289,6 +289,8 @@ class Customer(_Part):
         ids = [directory.id for directory in self.directories]
         if len(ids) != len(set(ids)):
             raise ValueError("two directories have the same id")
+        if len(ids) > 1 and not all(directory.base_dn for directory in self.directories):
+            raise ValueError("with several directories each needs its base_dn, to tell whose OUs are meant")
         if len(self.match) != len(set(self.match)):
             raise ValueError("match names the same key twice")
         owned = sorted(OWNED_BY_THE_SYNC.intersection(self.fields))

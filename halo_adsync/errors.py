@@ -2,7 +2,8 @@
 
     HaloAdSyncError                 every error that this product raises on purpose; its text is a sentence for people
     ├── ConfigurationError          mend the file or the setting that it names, then try again (exit 2)
-    │   └── SecretMissing           put the named secret where the sentence says
+    │   ├── SecretMissing           put the named secret where the sentence says
+    │   └── NotFound                there is no such customer or run: correct the name
     ├── Unavailable                 nothing is wrong with the request; try later (exit 5)
     │   ├── IncompleteRead          the directory did not answer in full: nothing may be concluded from it
     │   ├── HaloUnavailable         Halo did not answer, or answered that it cannot now
@@ -37,6 +38,10 @@ class ConfigurationError(HaloAdSyncError):
 
 class SecretMissing(ConfigurationError):
     """A secret that a customer file names is not there."""
+
+
+class NotFound(ConfigurationError):
+    """There is no customer or run of that name."""
 
 
 class Unavailable(HaloAdSyncError):

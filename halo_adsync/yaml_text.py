@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1
+            line = self.line + 1
             raise ConfigurationError(f"line {line}: aliases (*name) are not supported; write the value out.")
         return super().compose_node(parent, index)
 

@@ -6,8 +6,9 @@
 It reads its contents from an LDIF file, serves LDAPS and LDAP with StartTLS on loopback, keeps everything in
 memory, is changed through its own methods, and fails where it is told to (`directory.faults`).
 
-What it imitates: sign-in errors, the NetBIOS name in the partitions container, matching rules, paged results, the
-cap of 1,000 entries, ranged retrieval, referrals at the domain's root, tombstones and update sequence numbers.
+What it imitates: sign-in errors, the NetBIOS name in the partitions container, matching rules, paged
+results, the cap of 1,000 entries, ranged retrieval, referrals at the domain's root, tombstones, update
+sequence numbers.
 What it leaves out: DirSync, access rights, the schema, writing over LDAP, SASL.
 """
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devstack.directory import ber, signin
-from devstack.directory.search import SUPPORTED_CONTROLS, OperationError, Request, Searcher
+from devstack.directory.protocol import (
+    AUTH_METHOD_NOT_SUPPORTED,
+    OPERATIONS_ERROR,
+    PROTOCOL_ERROR,
+    START_TLS,
+    SUCCESS,
+    SUPPORTED_CONTROLS,
+    UNAVAILABLE_CRITICAL_EXTENSION,
+    UNWILLING_TO_PERFORM,
+    WHO_AM_I,
+    OperationError,
+)
+from devstack.directory.search import Request, Searcher
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator
     from threading import Event
 
-    from devstack.directory.tree import Object, Tree
-
-START_TLS = "1.3.6.1.4.1.1466.20037"
-WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
-SUCCESS, OPERATIONS_ERROR, PROTOCOL_ERROR, AUTH_METHOD_NOT_SUPPORTED = 0, 1, 2, 7
-UNAVAILABLE_CRITICAL_EXTENSION, UNWILLING_TO_PERFORM = 12, 53
+    from devstack.directory.objects import Object
+    from devstack.directory.tree import Tree
 
 _BIND, _UNBIND, _SEARCH, _EXTENDED = 0x60, 0x42, 0x63, 0x77
 _BIND_DONE, _SEARCH_ENTRY, _SEARCH_DONE, _EXTENDED_DONE = 0x61, 0x64, 0x65, 0x78
@@ -147,7 +154,7 @@ class Connection:
         message = "" if code == SUCCESS else "Size limit exceeded"
         self._finish(message_id, _SEARCH_DONE, code, message, controls=answer_controls)
 
-    def _send_all(self, message_id: int, answers: Iterator[bytes]) -> None:
+    def _send_all(self, message_id: int, answers: list[bytes]) -> None:
         buffer = bytearray()
         for answer in answers:
             limit = self._service.faults.die_after

@@ -24,6 +24,11 @@ def as_bytes(values: Values) -> list[bytes]:
     return [value if isinstance(value, bytes) else str(value).encode() for value in values]
 
 
+def group_account_name(name: str) -> str:
+    """Make a group's name a valid `sAMAccountName` (MS-SAMR, section 3.1.1.6)."""
+    return "".join(character for character in name if character not in '"/\\[]:;|=,+*?<>')
+
+
 def escape_rdn(value: str) -> str:
     """Escape a value for use in a distinguished name (RFC 4514, section 2.4)."""
     escaped = "".join(f"\\{character}" if character in ',+"\\<>;=' else character for character in value)
@@ -74,9 +79,9 @@ class Edits(ABC):
             name: the common name, unescaped.
             parent: DN of the container.
             attributes: LDAP attributes that add to or override the defaults. The display name defaults to the
-                common name, `sAMAccountName` to its ASCII letters and digits, with dots for blanks.
+                common name, `sAMAccountName` to what of it may stand in one, with dots for blanks.
         """
-        ascii_name = "".join(c for c in name.replace(" ", ".") if c.isascii() and (c.isalnum() or c == "."))
+        ascii_name = "".join(c for c in name.replace(" ", ".") if c.isascii() and (c.isalnum() or c in ".-_"))
         account = str(attributes.get("sAMAccountName") or ascii_name.lower()[:20].strip("."))
         defaults: dict[str, Values] = {
             "objectClass": ["top", "person", "organizationalPerson", "user"],
@@ -92,7 +97,10 @@ class Edits(ABC):
     def add_group(self, name: str, parent: str, members: Iterable[str] = ()) -> str:
         """Add a global security group with the members' DNs and return its DN."""
         dn = f"CN={escape_rdn(name)},{parent}"
-        attributes: dict[str, Values] = {"objectClass": ["top", "group"], "sAMAccountName": name}
+        attributes: dict[str, Values] = {
+            "objectClass": ["top", "group"],
+            "sAMAccountName": group_account_name(name),
+        }
         attributes["groupType"] = -0x7FFFFFFE
         if present := list(members):
             attributes["member"] = present

@@ -10,7 +10,8 @@ from devstack.directory.ber import BerError, elements
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from devstack.directory.tree import Object, Tree
+    from devstack.directory.objects import Object
+    from devstack.directory.tree import Tree
 
     type Predicate = Callable[[Object], bool]
 

@@ -13,38 +13,34 @@ from typing import TYPE_CHECKING
 
 from devstack.directory import ber, names
 from devstack.directory.filters import compile_filter
+from devstack.directory.protocol import (
+    DOMAIN_SCOPE,
+    NO_SUCH_OBJECT,
+    PAGED,
+    SHOW_DELETED,
+    SHOW_RECYCLED,
+    SIZE_LIMIT_EXCEEDED,
+    SUCCESS,
+    UNAVAILABLE_CRITICAL_EXTENSION,
+    OperationError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from devstack.directory.tree import Object, Tree
+    from devstack.directory.objects import Object
+    from devstack.directory.tree import Tree
 
 MAX_PAGE_SIZE = 1000
 MAX_VALUE_RANGE = 1500
-
-PAGED = "1.2.840.113556.1.4.319"
-DOMAIN_SCOPE = "1.2.840.113556.1.4.1339"
-SHOW_DELETED = "1.2.840.113556.1.4.417"
-SHOW_RECYCLED = "1.2.840.113556.1.4.2064"
-SUPPORTED_CONTROLS = (PAGED, DOMAIN_SCOPE, SHOW_DELETED, SHOW_RECYCLED)
 
 _BASE, _ONE, _SUBTREE = 0, 1, 2
 _ENTRY, _REFERENCE, _CONTROLS = 0x64, 0x73, 0xA0
 _HIDDEN = frozenset({"userpassword", "unicodepwd"})
 _RANGE = re.compile(r"(?P<name>[^;]+);range=(?P<first>\d+)-(?P<last>\d+|\*)", re.IGNORECASE)
 
-SUCCESS, SIZE_LIMIT_EXCEEDED, UNAVAILABLE_CRITICAL_EXTENSION, NO_SUCH_OBJECT = 0, 4, 12, 32
-
 type Controls = dict[str, bytes]
 type Selected = tuple[str, list[bytes]]
-
-
-class OperationError(Exception):
-    """The operation ends with a result code other than success."""
-
-    def __init__(self, code: int, message: str, matched_dn: str = "") -> None:
-        super().__init__(message)
-        self.code, self.message, self.matched_dn = code, message, matched_dn
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Searcher:
         self._root = root
         self._open_pages: dict[bytes, list[Object]] = {}
 
-    def search(self, request: Request, controls: Controls) -> tuple[Iterator[bytes], int, bytes]:
+    def search(self, request: Request, controls: Controls) -> tuple[list[bytes], int, bytes]:
         """Answer a search.
 
         Returns:
@@ -100,8 +96,9 @@ class Searcher:
         else:
             page, rest = found[:limit], found[limit:]
             code = SIZE_LIMIT_EXCEEDED if rest else SUCCESS
-        entries = (self._encode(entry, request.wanted) for entry in page)
-        return _chain(entries, references), code, answer_controls
+        with self._tree.lock:
+            entries = [self._encode(entry, request.wanted) for entry in page]
+        return [*entries, *references], code, answer_controls
 
     def _resume(self, cookie: bytes) -> list[Object]:
         found = self._open_pages.pop(cookie, None)
@@ -240,8 +237,3 @@ def _paging(controls: Controls) -> tuple[int | None, bytes]:
 
 def _is_below(key: names.Key, ancestor: names.Key) -> bool:
     return key[-len(ancestor) :] == ancestor
-
-
-def _chain(entries: Iterator[bytes], references: list[bytes]) -> Iterator[bytes]:
-    yield from entries
-    yield from references

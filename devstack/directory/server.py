@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from devstack.certificates import CertificateAuthority, ServerCertificate
-from devstack.directory import names
-from devstack.directory.connection import START_TLS, WHO_AM_I, Connection, Faults, Service
+from devstack.directory.connection import Connection, Faults, Service
 from devstack.directory.ldif import read_ldif
-from devstack.directory.search import SUPPORTED_CONTROLS
-from devstack.directory.tree import Object, Tree
+from devstack.directory.objects import Object
+from devstack.directory.system import root_dse
+from devstack.directory.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ _JOIN_SECONDS = 5
 
 
 class Directory(Tree):
-    """A small directory that behaves as Active Directory does, serving between `with` and the end of its block.
+    """A small directory that behaves as Active Directory does, and serves within its `with` block.
 
     Attributes:
         host: the address to connect to.
@@ -77,7 +77,7 @@ class Directory(Tree):
         self._hosts = tuple(certificate_hosts or (self.hostname, "localhost", LOOPBACK))
         self._valid_days = valid_days
         self._closing = threading.Event()
-        self._open: set[socket.socket] = set()
+        self._open: set[Connection] = set()
         self._threads: list[threading.Thread] = []
 
     @classmethod
@@ -130,14 +130,15 @@ class Directory(Tree):
 
     def drop_connections(self) -> None:
         """Cut every client off, as a restart of the controller does."""
-        for stream in list(self._open):
-            with contextlib.suppress(OSError):
-                stream.shutdown(socket.SHUT_RDWR)
+        for connection in list(self._open):
+            connection.cut()
 
     def _make_service(self, certificate: ServerCertificate) -> Service:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.certificate_path, certificate.key_path)
-        return Service(self, self._root(), self.faults, context, self._require_tls, self._closing)
+        return Service(
+            self, root_dse(self, self.hostname), self.faults, context, self._require_tls, self._closing
+        )
 
     def _listen(self, stack: contextlib.ExitStack, port: int, *, tls: bool) -> int:
         listener = stack.enter_context(socket.create_server((LOOPBACK, port)))
@@ -160,43 +161,18 @@ class Directory(Tree):
             if tls:
                 wrapped = self._service.tls.wrap_socket(stream, server_side=True)
             wrapped.settimeout(None)
-            self._open.add(wrapped)
-            Connection(wrapped, self._service).serve()
-        except OSError:
-            pass  # a client that does not trust the certificate leaves during the handshake
-        finally:
-            self._open.discard(wrapped)
-            wrapped.close()
+        except OSError:  # a client that does not trust the certificate leaves during the handshake
+            stream.close()
+            return
+        connection = Connection(wrapped, self._service)
+        self._open.add(connection)
+        connection.serve()
+        self._open.discard(connection)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
         self._threads = [*(other for other in self._threads if other.is_alive()), thread]
         thread.start()
-
-    def _root(self) -> Object:
-        """The rootDSE (MS-ADTS, 3.1.1.3.2)."""
-        schema = f"CN=Schema,{self.configuration_dn}"
-        root = Object("")
-        facts: Attributes = {
-            "objectClass": "top",
-            "defaultNamingContext": self.base_dn,
-            "rootDomainNamingContext": self.base_dn,
-            "configurationNamingContext": self.configuration_dn,
-            "schemaNamingContext": schema,
-            "namingContexts": [self.base_dn, self.configuration_dn, schema],
-            "dnsHostName": self.hostname,
-            "serverName": names.parent(self.settings_dn),
-            "dsServiceName": self.settings_dn,
-            "supportedControl": SUPPORTED_CONTROLS,
-            "supportedExtension": [START_TLS, WHO_AM_I],
-            "supportedLDAPVersion": ["3", "2"],
-            "supportedCapabilities": ["1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"],
-            "isSynchronized": "TRUE",
-            "highestCommittedUSN": self.usn,
-        }
-        for name, values in facts.items():
-            root.put(name, values)
-        return root
 
 
 def _shut_down(listener: socket.socket) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from devstack.directory import names
 from devstack.directory.edits import DISABLED
-from devstack.directory.search import OperationError
+from devstack.directory.protocol import INVALID_CREDENTIALS, STRONGER_AUTH_REQUIRED, OperationError
 
 if TYPE_CHECKING:
-    from devstack.directory.tree import Object, Tree
+    from devstack.directory.objects import Object
+    from devstack.directory.tree import Tree
 
-INVALID_CREDENTIALS, STRONGER_AUTH_REQUIRED = 49, 8
 NO_SUCH_USER, WRONG_PASSWORD, ACCOUNT_DISABLED = "525", "52e", "533"
 ACCOUNT_EXPIRED, MUST_CHANGE_PASSWORD, ACCOUNT_LOCKED = "701", "773", "775"
 

@@ -1,88 +1,24 @@
-"""The objects of a directory, with what Active Directory adds to them by itself."""
+"""The objects of a directory: finding them, and changing them with the consequences that a change has."""
 
 from __future__ import annotations
 
-import hashlib
-import struct
 import threading
 import uuid
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from devstack.directory import names
 from devstack.directory.edits import Attributes, Edits, Values, as_bytes
+from devstack.directory.objects import Issuer, Object
+from devstack.directory.system import system_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_GUIDS = uuid.UUID("5d0ee3bc-6a5c-4d0c-9f6b-6b8f5a0a4c11")
-_CATEGORIES = {
-    "computer": "Computer",
-    "user": "Person",
-    "contact": "Person",
-    "group": "Group",
-    "organizationalunit": "Organizational-Unit",
-    "domaindns": "Domain-DNS",
-    "crossref": "Cross-Ref",
-    "container": "Container",
-}
-_ACCOUNT_TYPES = {"computer": 0x30000001, "user": 0x30000000, "group": 0x10000000}
-_WELL_KNOWN_RIDS = {"administrator": 500, "guest": 501, "krbtgt": 502}
-_KEPT_BY_TOMBSTONES = frozenset(
-    {
-        "objectclass",
-        "objectguid",
-        "objectsid",
-        "samaccountname",
-        "useraccountcontrol",
-        "whencreated",
-        "usncreated",
-    }
-)
 _LINKS = ("member", "manager")
-
-
-@dataclass(eq=False)
-class Object:
-    """One object; attribute names are kept as they were first written and found in any case."""
-
-    dn: str
-    attributes: dict[str, tuple[str, list[bytes]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.key = names.key(self.dn)
-
-    def get(self, attribute: str) -> list[bytes]:
-        """Return an attribute's values, given its name in lower case."""
-        return self.attributes.get(attribute, ("", []))[1]
-
-    def text(self, attribute: str) -> str:
-        """Return an attribute's first value as text, or an empty text."""
-        values = self.get(attribute)
-        return values[0].decode(errors="replace") if values else ""
-
-    def number(self, attribute: str) -> int:
-        """Return an attribute's first value as a number, or 0."""
-        return int(self.text(attribute) or 0)
-
-    def put(self, attribute: str, values: Values) -> None:
-        """Replace an attribute's values; none removes it."""
-        if present := as_bytes(values):
-            name = self.attributes.get(attribute.lower(), (attribute, []))[0]
-            self.attributes[attribute.lower()] = (name, present)
-        else:
-            self.attributes.pop(attribute.lower(), None)
-
-    def default(self, attribute: str, values: Values) -> None:
-        """Set an attribute that has no values yet."""
-        if attribute.lower() not in self.attributes:
-            self.put(attribute, values)
-
-    @property
-    def classes(self) -> list[str]:
-        """The object's classes in lower case, the most general first."""
-        return [value.decode().lower() for value in self.get("objectclass")]
+_KEPT_BY_TOMBSTONES = frozenset(
+    {"objectclass", "objectguid", "objectsid", "samaccountname", "useraccountcontrol"}
+    | {"whencreated", "usncreated"}
+)
 
 
 class Tree(Edits):
@@ -91,7 +27,6 @@ class Tree(Edits):
     Attributes:
         base_dn: the domain's naming context.
         netbios: the domain's NetBIOS name.
-        usn: the highest update sequence number so far.
     """
 
     def __init__(self, entries: Iterable[tuple[str, Attributes]], netbios: str | None = None) -> None:
@@ -105,15 +40,19 @@ class Tree(Edits):
         self.settings_dn = (
             f"CN=NTDS Settings,CN=DC01,CN=Servers,CN=Default-First-Site-Name,CN=Sites,{self.configuration_dn}"
         )
-        self.usn = 12_288
         self.lock = threading.RLock()
         self._objects: dict[names.Key, Object] = {}
-        self._sid = _domain_sid(self.base_dn)
-        self._next_rid = 1_104
+        self._issuer = Issuer(self.base_dn, self.configuration_dn)
         self._links_are_stale = True
-        for dn, attributes in [*given, *self._system_entries()]:
+        for dn, attributes in [*given, *system_entries(self)]:
             if names.key(dn) not in self._objects:
                 self.add(dn, attributes)
+        self._issuer.is_loading = False
+
+    @property
+    def usn(self) -> int:
+        """The highest update sequence number so far."""
+        return self._issuer.usn
 
     def find(self, dn: str) -> Object | None:
         """Return the object of this name."""
@@ -141,7 +80,7 @@ class Tree(Edits):
                 raise ValueError(f"{dn} has no parent in this directory; add {names.parent(dn)} first.")
             for name, values in attributes.items():
                 added.put(name, values)
-            self._complete(added)
+            self._issuer.complete(added)
             self._objects[added.key] = added
             self._links_are_stale = True
 
@@ -155,7 +94,7 @@ class Tree(Edits):
             changed = self._existing(dn)
             for name, values in changes.items():
                 changed.put(name, values)
-            self._touch(changed)
+            self._issuer.touch(changed)
             self._links_are_stale = True
 
     def move(self, dn: str, new_dn: str) -> None:
@@ -180,7 +119,7 @@ class Tree(Edits):
             value = names.rdn_value(new_dn)
             moved.put("name", value)
             moved.put(names.rdn_type(new_dn).lower(), value)
-            self._touch(moved)
+            self._issuer.touch(moved)
 
     def delete(self, dn: str) -> None:
         """Delete an object; a tombstone stays.
@@ -205,7 +144,7 @@ class Tree(Edits):
             deleted.put("name", names.rdn_value(deleted.dn))
             deleted.put("isDeleted", "TRUE")
             deleted.put("lastKnownParent", last_parent)
-            self._touch(deleted)
+            self._issuer.touch(deleted)
             self._links_are_stale = True
 
     def values(self, dn: str, attribute: str) -> list[bytes]:
@@ -239,37 +178,6 @@ class Tree(Edits):
                     )
         self._links_are_stale = True
 
-    def _touch(self, changed: Object) -> None:
-        self.usn += 1
-        changed.put("uSNChanged", self.usn)
-        changed.put("whenChanged", _now())
-
-    def _complete(self, added: Object) -> None:
-        """Add what a domain controller adds."""
-        self._touch(added)
-        added.default("uSNCreated", self.usn)
-        added.default("whenCreated", _now())
-        added.default("objectGUID", uuid.uuid5(_GUIDS, added.dn.casefold()).bytes_le)
-        added.put("distinguishedName", added.dn)
-        value = names.rdn_value(added.dn)
-        added.default("name", value)
-        added.default(names.rdn_type(added.dn).lower(), value)
-        classes = added.classes
-        category = next((name for key, name in _CATEGORIES.items() if key in classes), "Container")
-        added.default("objectCategory", f"CN={category},CN=Schema,{self.configuration_dn}")
-        account_type = next((code for key, code in _ACCOUNT_TYPES.items() if key in classes), None)
-        if account_type is not None:
-            added.default("sAMAccountType", account_type)
-            added.default("objectSid", self._sid + struct.pack("<I", self._rid(added)))
-        if "domaindns" in classes:
-            added.default("objectSid", bytes((1, 4)) + self._sid[2:])
-
-    def _rid(self, added: Object) -> int:
-        if known := _WELL_KNOWN_RIDS.get(added.text("samaccountname").lower()):
-            return known
-        self._next_rid += 1
-        return self._next_rid - 1
-
     def _refresh_links(self) -> None:
         """Compute `memberOf` and `directReports` from the links that point here."""
         if not self._links_are_stale:
@@ -283,44 +191,6 @@ class Tree(Edits):
             for target in self._objects.values():
                 target.put(backlink, found.get(target.key))
         self._links_are_stale = False
-
-    def _system_entries(self) -> list[tuple[str, Attributes]]:
-        partitions = f"CN=Partitions,{self.configuration_dn}"
-        container = {"objectClass": ["top", "container"], "isCriticalSystemObject": "TRUE"}
-        cross_ref: Attributes = {
-            "objectClass": ["top", "crossRef"],
-            "nCName": self.base_dn,
-            "nETBIOSName": self.netbios,
-            "dnsRoot": self.dns_domain,
-            "systemFlags": 3,
-        }
-        sites = f"CN=Sites,{self.configuration_dn}"
-        site = f"CN=Default-First-Site-Name,{sites}"
-        settings: Attributes = {
-            "objectClass": ["top", "applicationSettings", "nTDSDSA"],
-            "invocationId": uuid.uuid4().bytes_le,
-        }
-        return [
-            (f"CN=Deleted Objects,{self.base_dn}", container | {"isDeleted": "TRUE"}),
-            (self.configuration_dn, {"objectClass": ["top", "configuration"]}),
-            (partitions, {"objectClass": ["top", "crossRefContainer"]}),
-            (f"CN={self.netbios},{partitions}", cross_ref),
-            (sites, {"objectClass": ["top", "sitesContainer"]}),
-            (site, {"objectClass": ["top", "site"]}),
-            (f"CN=Servers,{site}", {"objectClass": ["top", "serversContainer"]}),
-            (f"CN=DC01,CN=Servers,{site}", {"objectClass": ["top", "server"]}),
-            (self.settings_dn, settings),
-        ]
-
-
-def _domain_sid(base_dn: str) -> bytes:
-    """A SID S-1-5-21-a-b-c with room for a relative id (MS-DTYP, 2.4.2.2), fixed for each domain."""
-    digest = hashlib.sha256(base_dn.casefold().encode()).digest()
-    return bytes((1, 5, 0, 0, 0, 0, 0, 5)) + struct.pack("<I", 21) + digest[:12]
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y%m%d%H%M%S.0Z")
 
 
 def _text(values: Values) -> list[str]:

@@ -67,26 +67,34 @@ def seed(smb_conf: str, entries: list[dict[str, Any]]) -> int:
     directory = SamDB(session_info=system_session(), lp=parameters, options=["batch_mode:1"])
     directory.transaction_start()
     try:
-        added = [entry for entry in entries if _add(directory, entry)]
-        for entry in added:
+        missing = [entry for entry in entries if not _exists(directory, entry["dn"])]
+        for entry in missing:
+            _add(directory, entry)
+        for entry in missing:
             _link(directory, entry)
     except BaseException:
         directory.transaction_cancel()
         raise
     directory.transaction_commit()
-    return len(added)
+    return len(missing)
 
 
-def _add(directory: Any, entry: dict[str, Any]) -> bool:
+def _exists(directory: Any, dn: str) -> bool:
+    try:
+        return len(directory.search(base=dn, scope=ldb.SCOPE_BASE, attrs=["cn"])) > 0
+    except ldb.LdbError as error:
+        if error.args[0] == ldb.ERR_NO_SUCH_OBJECT:
+            return False
+        raise
+
+
+def _add(directory: Any, entry: dict[str, Any]) -> None:
     values = {name: given for name, given in entry["attributes"].items() if name not in LINKS}
     message = _message(directory, entry["dn"], values, ldb.FLAG_MOD_ADD)
     try:
         directory.add(message)
     except ldb.LdbError as error:
-        if error.args[0] == ldb.ERR_ENTRY_ALREADY_EXISTS:
-            return False
         raise SystemExit(f"Samba refused to add {entry['dn']}: {error.args[1]}") from error
-    return True
 
 
 def _link(directory: Any, entry: dict[str, Any]) -> None:

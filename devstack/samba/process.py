@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ STOP_SECONDS = 10
 SYSTEM_PYTHON = "/usr/bin/python3"
 OFFLINE = Path(__file__).with_name("offline.py")
 
-_PACKAGES = "samba samba-ad-provision samba-dsdb-modules python3-samba"
+_PACKAGES = "samba samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba"
 _CONFIGURATION = """\
 [global]
     realm = {realm}
@@ -58,6 +59,7 @@ class SambaError(RuntimeError):
     """Samba could not be provisioned or started; the message says why and what to do."""
 
 
+@functools.cache
 def samba_missing() -> str | None:
     """Return a sentence that says what to install before a domain can be started, or None."""
     found = shutil.which("samba", path=_search_path()) is not None and Path(SYSTEM_PYTHON).exists()

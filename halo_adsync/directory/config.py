@@ -92,10 +92,10 @@ class DirectoryConfig:
             context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_certificate)
         except (ssl.SSLError, OSError, ValueError):
             raise ConfigurationError(
-                f"Directory '{self.id}': ca_certificate or ca_file holds no certificate that can be read; put the "
-                "certificate of the authority there in PEM form (-----BEGIN CERTIFICATE-----)."
+                f"Directory '{self.id}': ca_certificate or ca_file holds no certificate that can be read; "
+                "put the authority's certificate there in PEM form (-----BEGIN CERTIFICATE-----)."
             ) from None
-        # Company authorities often lack extensions that RFC 5280 wants; chain, dates and name are checked anyway.
+        # Company authorities often lack extensions that RFC 5280 wants; chain, dates and name are checked.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 

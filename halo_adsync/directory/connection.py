@@ -1,4 +1,4 @@
-"""A signed-in connection to one domain controller, on ldap3: TLS, bind, searches, and what goes wrong with them."""
+"""A signed-in connection to one domain controller, on ldap3: TLS, bind, searches, and how they fail."""
 
 import contextlib
 import re
@@ -38,8 +38,8 @@ _DOMAIN_SCOPE = ("1.2.840.113556.1.4.1339", False, None)
 # Microsoft's error codes in the text of a refused bind (winerror.h, in hexadecimal).
 _BIND_REASONS = {
     "525": "there is no such account; put its UPN, DOMAIN\\name or DN into bind.user",
-    "52e": "the password is wrong; put the right one into the secret that bind.password names (it is tried once "
-    "only, because repeated attempts lock the account)",
+    "52e": "the password is wrong; put the right one into the secret that bind.password names (it was tried "
+    "once only, because repeated attempts lock the account)",
     "530": "it may not sign in at this hour; widen its logon hours",
     "531": "it may not sign in from this computer; widen the list of its workstations",
     "532": "its password has expired; set a new one that does not expire",
@@ -111,8 +111,8 @@ class Session:
             )
             if result["result"] in {RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX}:
                 raise IncompleteRead(
-                    f"'{base}' is not in directory '{self._config.id}', says {self.server}: correct it in the "
-                    "customer file, or let the account read it."
+                    f"'{base}' is not in directory '{self._config.id}', says {self.server}: correct it in "
+                    "the customer file, or let the account read it."
                 )
             self._check(result)
             control = result.get("controls", {}).get(_PAGED_RESULTS)
@@ -220,14 +220,14 @@ class Session:
         if isinstance(tls_failure, ssl.SSLCertVerificationError):
             why = (
                 f"is not trusted: its certificate was refused for the name '{endpoint.name}' "
-                f"({tls_failure.verify_message}). Name the server as its certificate does, or put the certificate "
-                "of its authority into ca_certificate."
+                f"({tls_failure.verify_message}). Name the server as its certificate does, or put the "
+                "certificate of its authority into ca_certificate."
             )
             return ServerFailedError(self.server, why, refused=True)
         if tls_failure is not None:
             why = (
-                f"did not complete the TLS handshake ({tls_failure.strerror or tls_failure}): check that the port "
-                "speaks TLS (636 ldaps, 389 starttls) and that the server has a certificate."
+                f"did not complete the TLS handshake ({tls_failure.strerror or tls_failure}): check that the "
+                "port speaks TLS (636 ldaps, 389 starttls) and that the server has a certificate."
             )
             return ServerFailedError(self.server, why)
         reason = str(error).removeprefix("socket connection error while opening: ")
@@ -252,7 +252,7 @@ class Session:
             yield
         except LDAPException as error:
             raise self._broken(_silence_or_end(error, self._config.receive_timeout)) from error
-        # A damaged answer makes ldap3 raise what its decoder stumbles over: KeyError, IndexError, ValueError...
+        # A damaged answer makes ldap3 raise whatever its decoder stumbles over: KeyError, IndexError...
         except Exception as error:
             raise self._broken(f"sent something that is no LDAP answer ({type(error).__name__})") from error
 
@@ -262,7 +262,7 @@ class Session:
 
 
 class _NameCheckingTls(Tls):
-    """ldap3's TLS with the check left to OpenSSL: ldap3's own also accepts the address that it connects to."""
+    """ldap3's TLS with the check left to OpenSSL: ldap3's own would also accept the address as the name."""
 
     def __init__(self, context: ssl.SSLContext, name: str, timeout: int) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)

@@ -1,7 +1,7 @@
-"""The codec between LDAP entries and the domain's types: pure, and the only place that knows attribute names.
+"""The codec between LDAP entries and the domain's types: pure, and the only place with attribute names.
 
-Distinguished names, search filters and single values have modules of their own; what others need of them can be
-imported from here.
+Distinguished names, search filters and single values have modules of their own; what others need of them can
+be imported from here.
 """
 
 import base64
@@ -54,7 +54,7 @@ CONTAINERS = (
     "(objectClass=domainDNS)(objectClass=lostAndFound))"
 )
 PEOPLE = "(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=TRUE)))"
-"""People, never computers (their category is another) or accounts that the domain itself needs, such as krbtgt."""
+"""People; not computers (their category is another), nor what the domain itself needs, such as krbtgt."""
 
 _RANGE = regex(r"range=[0-9]+-([0-9]+|\*)")
 _SIDS = frozenset({"objectsid", "sidhistory", "tokengroups", "tokengroupsglobalanduniversal"})
@@ -96,7 +96,7 @@ class RawEntry:
 
     @classmethod
     def received(cls, dn: str, attributes: Mapping[str, Sequence[bytes]]) -> "RawEntry":
-        """Sort out attribute options such as `;binary` and `;range=0-1499` (Microsoft: MS-ADTS, 3.1.1.3.1.3.3)."""
+        """Sort out options such as `;binary` and `;range=0-1499` (Microsoft: MS-ADTS, 3.1.1.3.1.3.3)."""
         values: dict[str, list[bytes]] = {}
         continued: dict[str, int] = {}
         for description, part in attributes.items():
@@ -189,8 +189,8 @@ def account_control(entry: RawEntry) -> AccountControl:
 def attribute_value(name: str, values: Sequence[bytes]) -> AttributeValue | None:
     """Bring an attribute's values into canonical form; None where nothing is left.
 
-    GUIDs and security identifiers become text, times ISO 8601 in UTC (a FILETIME that means never is no value),
-    binary values base64. Empty and blank values are dropped, several are sorted.
+    GUIDs and security identifiers become text, times ISO 8601 in UTC (a FILETIME that means never is no
+    value), binary values base64. Empty and blank values are dropped, several are sorted.
 
     Args:
         name: the attribute's lower-case name without options.
@@ -232,7 +232,7 @@ def partitions_dn(configuration: str) -> str:
 
 
 def guid_dn(guid: ObjectGuid) -> str:
-    """Return a search base that finds an object wherever it stands by now (Microsoft: MS-ADTS, 3.1.1.3.1.2.4)."""
+    """Return a search base that finds an object wherever it stands (Microsoft: MS-ADTS, 3.1.1.3.1.2.4)."""
     return f"<GUID={guid}>"
 
 
@@ -284,6 +284,6 @@ def _generalized_time(value: bytes) -> str:
 
 def _unreadable(entry: RawEntry, name: str) -> IncompleteRead:
     return IncompleteRead(
-        f"The directory did not give a usable {name} of '{entry.dn}', so nothing can be said about that object: "
-        "let the account of the customer file read it, or exclude the OU."
+        f"The directory did not give a usable {name} of '{entry.dn}', so nothing can be said about that "
+        "object: let the account of the customer file read it, or exclude the OU."
     )

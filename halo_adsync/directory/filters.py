@@ -24,7 +24,7 @@ def escape_filter_value(value: str | bytes) -> str:
     Every byte but plain visible ASCII is written as `\xx`, blanks too: LDAP libraries trim those.
     """
     raw = value.encode() if isinstance(value, str) else value
-    return _PLAIN.sub(lambda match: b"\\%02x" % match[0], raw).decode()
+    return _PLAIN.sub(lambda match: b"\\%02x" % match[0][0], raw).decode()
 
 
 def both(first: str, second: str) -> str:
@@ -41,10 +41,10 @@ def checked_filter(text: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    filters, at = _filters(text, 0, 0)
-    if at != len(text) or len(filters) != 1:
+    only, at = _filter(text, 1, 0) if text.startswith("(") else ("", 0)
+    if at != len(text):
         raise _wrong(text, at, "one filter in parentheses; join several as (&(...)(...))")
-    return filters[0]
+    return only
 
 
 def _filters(text: str, at: int, depth: int) -> tuple[list[str], int]:

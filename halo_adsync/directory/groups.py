@@ -31,7 +31,7 @@ def with_all_values(session: Session, entry: RawEntry) -> RawEntry:
 
 
 def nested_members(session: Session, group: RawEntry, domain: str) -> set[str]:
-    """Return the DNs of a group's members and of the members of all groups in it, each as the server spells it.
+    """Return the DNs of the members of a group and of all groups in it, each as the server spells it.
 
     Groups that contain one another are no trouble. Primary groups (Domain Users) hold no list of members.
 

@@ -21,8 +21,8 @@ class LdapDirectory:
     Args:
         config: the servers and the account.
         meter: counts searches (a paged one is one) and entries.
-        resolve: the address and port to connect to instead of a server's own, by `host:port`; the certificate is
-            checked against the server's name all the same.
+        resolve: the address and port to connect to instead of a server's own, by `host:port`; the certificate
+            is checked against the server's name all the same.
 
     Raises:
         ConfigurationError: the certificates to trust cannot be read.
@@ -83,7 +83,7 @@ class LdapDirectory:
         raise self._verdict(failures)
 
     def _sessions(self, failures: list[ServerFailedError]) -> Iterator[Session]:
-        """Yield the open session, if there is one, and then a new one with each server that can be reached."""
+        """Yield the open session, if there is one, then a new one with each server that can be reached."""
         if self._session is not None:
             yield self._session
         for endpoint in self._endpoints:
@@ -103,7 +103,8 @@ class LdapDirectory:
         if any(failure.refused for failure in failures):
             return DirectoryRefused(f"Directory '{self._config.id}' could not be read. {reasons}")
         return IncompleteRead(
-            f"Directory '{self._config.id}' did not answer completely, so nothing was concluded from it. {reasons}"
+            f"Directory '{self._config.id}' did not answer completely, so nothing was concluded from it. "
+            f"{reasons}"
         )
 
 

@@ -29,7 +29,7 @@ from halo_adsync.model import DirectoryRead, ObjectGuid, Person
 class Reader:
     """Reads from one server; who starts over on another makes a new one.
 
-    Every method raises `IncompleteRead` when something is not there and `ServerFailedError` when the server fails.
+    Its methods raise `IncompleteRead` when something is not there, `ServerFailedError` when the server fails.
     """
 
     def __init__(self, session: Session, config: DirectoryConfig) -> None:
@@ -65,8 +65,8 @@ class Reader:
         root = self._session.find("", ROOT_DSE)
         if root is None or not all(root.text(name) for name in ROOT_DSE):
             raise IncompleteRead(
-                f"{self._session.server} does not say which domain it holds: it is no Active Directory domain "
-                "controller. Correct servers in the customer file."
+                f"{self._session.server} does not say which domain it holds: it is no Active Directory "
+                "domain controller. Correct servers in the customer file."
             )
         return root
 
@@ -85,7 +85,8 @@ class Reader:
                 if name := entry.text(NETBIOS):
                     return name
         raise IncompleteRead(
-            f"The NetBIOS name of '{self._domain}' is not in '{partitions}': let the account read that container."
+            f"The NetBIOS name of '{self._domain}' is not in '{partitions}': let the account read that "
+            "container."
         )
 
     def _find_group(self, dn: str, request: ReadRequest) -> RawEntry | None:
@@ -98,7 +99,9 @@ class Reader:
 
     def _anchors(self, request: ReadRequest, groups: dict[str, RawEntry | None]) -> dict[str, ObjectGuid]:
         """Resolve every DN of the request to a GUID, so that all that are missing are named at once."""
-        found: dict[str, ObjectGuid | None] = {dn: group and group.guid for dn, group in groups.items()}
+        found: dict[str, ObjectGuid | None] = {
+            dn: group.guid if group else None for dn, group in groups.items()
+        }
         for dn in (*request.include, *request.exclude, *request.anchors):
             known = request.known.get(dn)
             found[dn] = known if known in self._containers.tree.containers else self._containers.find(dn)
@@ -111,8 +114,8 @@ class Reader:
         guid = request.known.get(dn)
         before = f" any more (it was there as {guid})" if guid else ""
         return (
-            f"'{dn}' is not in directory '{self._config.id}'{before}: name its new place in the customer file, or "
-            "remove it there."
+            f"'{dn}' is not in directory '{self._config.id}'{before}: name its new place in the customer "
+            "file, or remove it there."
         )
 
     def _people(

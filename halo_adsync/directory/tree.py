@@ -56,8 +56,8 @@ class Containers:
             guid = self._lookup(parent)
         if guid is None:
             raise IncompleteRead(
-                f"'{entry.dn}' stands in '{parent}', which is not among the containers that the account can see: let "
-                "the account read it. If it was moved just now, the next run will find it."
+                f"'{entry.dn}' stands in '{parent}', which is not among the containers that the account can "
+                "see: let the account read it. If it was moved just now, the next run will find it."
             )
         return guid
 
@@ -76,7 +76,7 @@ class Containers:
 
 
 def build_tree(entries: Iterable[RawEntry], base: str) -> Tree:
-    """Link containers by their names. What does not hang on the base (containers below users, say) is left out.
+    """Link containers by their names; what does not hang on the base (containers below users) is left out.
 
     Raises:
         IncompleteRead: the base is not among them.

@@ -50,7 +50,7 @@ def sid_from_bytes(raw: bytes) -> str:
 
 
 def datetime_from_filetime(ticks: int) -> datetime | None:
-    """Return the moment that a FILETIME stands for: 100-nanosecond steps since 1601 (Microsoft: MS-DTYP, 2.3.3).
+    """Return the moment that a FILETIME stands for (Microsoft: MS-DTYP, 2.3.3): 100 ns steps since 1601.
 
     None means never: 0, 0x7FFFFFFFFFFFFFFF, and whatever lies beyond the year 9999 or before 1601.
     """
@@ -60,7 +60,7 @@ def datetime_from_filetime(ticks: int) -> datetime | None:
 
 
 def datetime_from_generalized_time(text: str) -> datetime:
-    """Return the moment that a GeneralizedTime such as `20261123120000.0Z` stands for (RFC 4517, 3.3.13), in UTC.
+    """Return the moment in UTC of a GeneralizedTime such as `20261123120000.0Z` (RFC 4517, 3.3.13).
 
     Fractions are cut off; Active Directory stores whole seconds.
 

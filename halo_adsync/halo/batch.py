@@ -8,7 +8,7 @@ trouble it is. That costs two requests and a look-up a halving: O(log n) for eac
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from halo_adsync.errors import Doubtful, HaloUnavailable, RecordRejected
 from halo_adsync.halo.codec import echoes, encode_user, record_guid, record_id
@@ -25,7 +25,7 @@ _TWICE = "Halo has this user more than once; the oldest is kept in step, merge t
 
 type Element = Mapping[str, Any]
 type Post = Callable[[Sequence[Element], frozenset[str]], Any]
-"""Posts elements and returns the parsed answer, striking values out of its errors; raises as `HaloApi.post`."""
+"""Posts elements, strikes values out of errors, and returns the parsed answer; raises as `HaloApi.post`."""
 type LookUp = Callable[[Sequence[UserWrite]], Mapping[ObjectGuid, Sequence[HaloUserId]]]
 """Returns every user that Halo holds for each of these creates, by GUID; raises as `HaloApi.get`."""
 
@@ -90,7 +90,8 @@ class BatchWriter:
                     return
             except RecordRejected as error:
                 self._failures = 0
-                self._note(UserOutcome(write.guid, error=str(error)))
+                if self._absent([write], str(error)):
+                    self._note(UserOutcome(write.guid, error=str(error)))
                 return
             except Doubtful:
                 pass
@@ -116,15 +117,20 @@ class BatchWriter:
             self._note(outcome)
         return tied.untied
 
-    def _absent(self, writes: Sequence[UserWrite]) -> Sequence[UserWrite]:
-        """Look the creates up, note those that Halo has, and return what is still to be done."""
+    def _absent(self, writes: Sequence[UserWrite], refusal: str | None = None) -> Sequence[UserWrite]:
+        """Look the creates up, note those that Halo has, and return what is still to be done.
+
+        Args:
+            writes: what was sent.
+            refusal: what Halo said when it stored them all the same.
+        """
         creates = [write for write in writes if write.user is None]
         found = self._look_up(creates) if creates else {}
         left = []
         for write in writes:
             users = sorted(found.get(write.guid, ())) if write.user is None else []
             if users:
-                self._note(UserOutcome(write.guid, users[0], warning=_TWICE if users[1:] else None))
+                self._note(UserOutcome(write.guid, users[0], warning=_TWICE if users[1:] else refusal))
             else:
                 left.append(write)
         return left
@@ -135,9 +141,7 @@ class BatchWriter:
             self._failures = 0
 
 
-def tie(
-    writes: Sequence[UserWrite], elements: Sequence[Element], answer: Any, hide: frozenset[str]
-) -> Tied:
+def tie(writes: Sequence[UserWrite], elements: Sequence[Element], answer: Any, hide: frozenset[str]) -> Tied:
     """Tie the records of a successful answer to the writes that they answer.
 
     Updates are tied by id, creates by GUID. Where no record carries a GUID, and there are as many records as
@@ -153,30 +157,33 @@ def tie(
         RecordRejected: a single write was answered with a complaint in place of a record.
     """
     records = answer if isinstance(answer, list) else [answer]
-    by_id = {number: record for record in records if (number := record_id(record)) is not None}
-    by_guid = {guid: record for record in by_id.values() if (guid := record_guid(record)) is not None}
-    in_order = len(records) == len(writes) and len(by_id) == len(records) and not by_guid
+    users = [_Answered(number, record) for record in records if (number := record_id(record)) is not None]
+    by_id = {user.id: user for user in users}
+    by_guid = {guid: user for user in users if (guid := record_guid(user.record)) is not None}
+    in_order = not by_guid and len(by_id) == len(records) == len(writes) and _in_order(writes, users)
     settled, untied = [], []
     for position, (write, sent) in enumerate(zip(writes, elements, strict=True)):
         if write.user is not None:
-            record = by_id.get(write.user)
-        elif in_order and echoes(sent, records[position]):
-            record = records[position]
+            user = by_id.get(write.user)
+        elif in_order and echoes(sent, users[position].record):
+            user = users[position]
         else:
-            record = by_guid.get(write.guid)
-        if record is None:
+            user = by_guid.get(write.guid)
+        if user is None:
             untied.append(write)
         else:
-            said = redact(warning(record), hide) or None
-            settled.append(UserOutcome(write.guid, _user_id(record), warning=said))
-    if len(writes) == 1 and untied and len(records) == 1 and not by_id:
-        said = redact(complaint(records[0]), hide)
-        if said:
-            raise RecordRejected(said)
+            said = redact(warning(user.record), hide) or None
+            settled.append(UserOutcome(write.guid, HaloUserId(user.id), warning=said))
+    if len(writes) == len(records) == 1 and not users and (said := redact(complaint(records[0]), hide)):
+        raise RecordRejected(said)
     return Tied(tuple(settled), tuple(untied))
 
 
-def _user_id(record: Element) -> HaloUserId:
-    number = record_id(record)
-    assert number is not None, "only records with an id are tied"  # noqa: S101 - holds by construction
-    return HaloUserId(number)
+class _Answered(NamedTuple):
+    id: int
+    record: Element
+
+
+def _in_order(writes: Sequence[UserWrite], users: Sequence[_Answered]) -> bool:
+    """Tell whether the updates of a batch, which are known by id, stand where they were sent."""
+    return all(write.user is None or write.user == user.id for write, user in zip(writes, users, strict=True))

@@ -1,6 +1,8 @@
-"""Halo's REST API as GET and POST of parsed JSON: signed in, and with every failure as one of our errors."""
+"""Halo's REST API as GET and POST of parsed JSON: signed in, and with every failure as one of our errors.
 
-import json
+In what is answered, the names of all fields are in lower case: Halo takes them without regard to case.
+"""
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,6 +10,7 @@ from urllib.parse import urlsplit
 
 from halo_adsync.errors import Doubtful, HaloUnavailable
 from halo_adsync.halo.budget import Budget, Pulse, no_pulse
+from halo_adsync.halo.codec import parse
 from halo_adsync.halo.config import HaloConfig, is_loopback
 from halo_adsync.halo.signin import SignIn
 from halo_adsync.halo.statuses import failure
@@ -17,6 +20,7 @@ from halo_adsync.model import Meter
 __all__ = ["HaloApi", "HaloConfig"]
 
 _UNAUTHORISED = 401
+_NOT_FOUND = 404
 
 
 class HaloApi:
@@ -33,12 +37,13 @@ class HaloApi:
         )
         self._sign_in = SignIn(config, self._transport, budget)
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+    def get(self, path: str, query: Mapping[str, str] | None = None, *, missing_ok: bool = False) -> Any:
         """Return the parsed answer to a GET.
 
         Args:
             path: below `/api`, such as `/Users`.
             query: the query parameters, not yet encoded.
+            missing_ok: return None where Halo answers that there is no such thing (404).
 
         Raises:
             HaloRefused: Halo says no to the sign-in or to this request.
@@ -48,10 +53,12 @@ class HaloApi:
         what = f"GET {path}"
         for _ in range(2):  # a body that broke off on the way is asked for once more
             reply = self.ask(path, query)
+            if missing_ok and reply.status == _NOT_FOUND:
+                return None
             if not reply.ok:
                 raise failure(reply.status, reply.body, what=what)
             try:
-                return json.loads(reply.body)
+                return parse(reply.body)
             except ValueError:
                 continue
         raise HaloUnavailable(f"{what} was answered with something that is no JSON; check halo.url.")
@@ -93,7 +100,7 @@ class HaloApi:
         if not reply.ok:
             raise failure(reply.status, reply.body, what=what, write=True, hide=hide)
         try:
-            return json.loads(reply.body)
+            return parse(reply.body)
         except ValueError:
             raise Doubtful(
                 f"{what} was answered with {reply.status} and something that is no JSON."
@@ -104,7 +111,7 @@ class HaloApi:
         self._sign_in.renew()
 
     def auth_info(self) -> dict[str, Any]:
-        """Return what the instance says about signing in to it; raises HaloUnavailable when it does not answer."""
+        """Return what the instance says about signing in to it; raises as `get` does when no answer came."""
         return self._sign_in.auth_info()
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Halo's field names, and the way between its records and the domain's types. Pure.
 
-Field names, widths and types are those of Halo's OpenAPI (April 2025) and its database. Halo reads names
-without regard to case, answers some ids as doubles, and has custom fields (`CF...`) in a list of their own.
+Field names, widths and types are those of Halo's OpenAPI (April 2025) and its database. Halo takes names
+without regard to case, so the records that come in here have theirs in lower case already (`parse`). It
+answers some ids as doubles, and has custom fields (`CF...`) in a list of their own.
 """
 
 import json
@@ -23,7 +24,7 @@ from halo_adsync.model import (
 )
 
 type Record = Mapping[str, Any]
-"""One record as Halo answers it."""
+"""One record as Halo answers it, its names in lower case."""
 
 GUID_FIELD = "third_party_guid"
 EMAIL_FIELD = "emailaddress"
@@ -64,6 +65,15 @@ WIDTHS: Mapping[str, int] = {"name": 255, "firstname": 200, "surname": 200, "sam
 """Column widths in characters, where they are known; Halo refuses what is longer."""
 
 
+def parse(body: bytes) -> Any:
+    """Return an answer's JSON with every name in lower case.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    return json.loads(body, object_pairs_hook=lambda pairs: {name.lower(): value for name, value in pairs})
+
+
 def is_custom(field: str) -> bool:
     """Tell whether a name is that of a custom field."""
     return field.lower().startswith(CUSTOM_PREFIX)
@@ -84,7 +94,7 @@ def canonical_text(field: str, text: str) -> str:
     kind = _kind(field)
     if kind is Kind.TEXT:
         return text.strip()
-    return _text(_PARSERS[kind](text.strip().lower()))
+    return plain_text(_PARSERS[kind](text.strip().lower()))
 
 
 def identity(record: Record) -> tuple[int, Any]:
@@ -93,51 +103,43 @@ def identity(record: Record) -> tuple[int, Any]:
     Raises:
         HaloUnavailable: the record has no id.
     """
-    by_name = _lowered(record)
-    number = _number(by_name.get("id"))
+    number = _number(record.get("id"))
     if number is None:
         raise HaloUnavailable("Halo's list holds a record without an id; nothing is concluded from it.")
-    return (number, None) if number > 0 else (number, by_name.get("site_id"))
+    return (number, None) if number > 0 else (number, record.get("site_id"))
 
 
 def record_id(record: Any) -> int | None:
     """Return a record's id; None when it has none that a stored record can have."""
-    number = _number(_lowered(record).get("id")) if isinstance(record, Mapping) else None
+    number = _number(record.get("id")) if isinstance(record, Mapping) else None
     return number if number is not None and number > 0 else None
 
 
 def record_guid(record: Record) -> ObjectGuid | None:
     """Return the directory account that a user's record is stamped with."""
-    return canonical_guid(_lowered(record).get(GUID_FIELD))
+    return canonical_guid(record.get(GUID_FIELD))
 
 
 def echoes(sent: Record, answered: Record) -> bool:
     """Tell whether an answered user may be the one that was sent: nothing telling in it says otherwise."""
-    mine, theirs = _lowered(sent), _lowered(answered)
     return all(
-        _text(mine[name]).strip().casefold() == _text(theirs[name]).strip().casefold()
+        plain_text(sent[name]).strip().casefold() == plain_text(answered[name]).strip().casefold()
         for name in _ECHOED
-        if name in mine and theirs.get(name) is not None
+        if name in sent and answered.get(name) is not None
     )
 
 
-def plain_keys(record: Record) -> frozenset[str]:
-    """Return the names of the fields that a record carries, in lower case."""
-    return frozenset(map(str.lower, record))
-
-
 def listed_fields(fields: Iterable[str]) -> frozenset[str]:
-    """Return, in lower case, what every user that is read must carry: the stamp, and `fields` but custom ones."""
+    """Return, in lower case, what a user's record must carry: the stamp, and `fields` but for custom ones."""
     return frozenset({GUID_FIELD, *(name.lower() for name in fields if not is_custom(name))})
 
 
 def is_general(record: Record) -> bool:
     """Tell whether a user's record is a General User."""
-    by_name = _lowered(record)
     return (
-        (_number(by_name.get("id")) or 0) <= 0
-        or _text(by_name.get("name")).strip().casefold() == GENERAL_USER
-        or any(by_name.get(flag) is True for flag in _GENERAL_FLAGS)
+        (_number(record.get("id")) or 0) <= 0
+        or plain_text(record.get("name")).strip().casefold() == GENERAL_USER
+        or any(_is_true(record.get(flag)) for flag in _GENERAL_FLAGS)
     )
 
 
@@ -153,42 +155,40 @@ def decode_user(record: Record, fields: Collection[str], client: HaloClientId | 
     Raises:
         HaloUnavailable: the record has no id, or neither it nor the caller names a client.
     """
-    by_name = _lowered(record)
-    owner = _number(by_name.get("client_id")) or client
+    owner = _number(record.get("client_id")) or client
     if owner is None:
         raise HaloUnavailable("Halo answered a user without its client; nothing is concluded from it.")
     number = identity(record)[0]
     return HaloUser(
         id=HaloUserId(number),
         client=HaloClientId(owner),
-        site=HaloSiteId(_number(by_name.get("site_id")) or _number(by_name.get("site_id_int")) or 0),
-        active=by_name.get("inactive") is not True,
-        guid=canonical_guid(by_name.get(GUID_FIELD)),
+        site=HaloSiteId(_number(record.get("site_id")) or _number(record.get("site_id_int")) or 0),
+        active=not _is_true(record.get("inactive")),
+        guid=canonical_guid(record.get(GUID_FIELD)),
         general=is_general(record),
-        managed_elsewhere=any(_is_set(by_name.get(name)) for name in _OTHER_MASTERS),
-        fields=_field_values(by_name, fields),
+        managed_elsewhere=any(_is_set(record.get(name)) for name in _OTHER_MASTERS),
+        fields=_field_values(record, fields),
     )
 
 
 def decode_client(record: Record) -> HaloClient:
     """Read a client."""
-    by_name = _lowered(record)
     return HaloClient(
         HaloClientId(identity(record)[0]),
-        _text(by_name.get("name")).strip(),
-        active=by_name.get("inactive") is not True,
+        plain_text(record.get("name")).strip(),
+        active=not _is_true(record.get("inactive")),
+        guid=canonical_guid(record.get("actguid")),
     )
 
 
 def decode_site(record: Record, client: HaloClientId) -> HaloSite:
     """Read a site; `client` is the one that was asked about, for a record that names none."""
-    by_name = _lowered(record)
     return HaloSite(
         HaloSiteId(identity(record)[0]),
-        HaloClientId(_number(by_name.get("client_id")) or client),
-        _text(by_name.get("name")).strip(),
-        active=by_name.get("inactive") is not True,
-        guid=canonical_guid(by_name.get("actguid")),
+        HaloClientId(_number(record.get("client_id")) or client),
+        plain_text(record.get("name")).strip(),
+        active=not _is_true(record.get("inactive")),
+        guid=canonical_guid(record.get("actguid")),
     )
 
 
@@ -221,9 +221,9 @@ def encode_user(write: UserWrite) -> dict[str, Any]:
     return element | ({"customfields": custom} if custom else {})
 
 
-def encode_client(name: str, main_site: str) -> dict[str, Any]:
-    """Write a new client as an element of `POST /Client`."""
-    return {"name": name, "newclient_sitename": main_site}
+def encode_client(name: str, main_site: str, guid: ObjectGuid | None) -> dict[str, Any]:
+    """Write a new client as an element of `POST /Client`, marked with the OU that it mirrors."""
+    return {"name": name, "newclient_sitename": main_site} | ({"actguid": guid} if guid else {})
 
 
 def encode_site(site: SiteWrite) -> dict[str, Any]:
@@ -266,20 +266,16 @@ _PARSERS: Mapping[Kind, Callable[[str], str | int | bool]] = {
 }
 
 
-def _lowered(record: Record) -> dict[str, Any]:
-    return {key.lower(): value for key, value in record.items()}
-
-
-def _field_values(by_name: Record, fields: Collection[str]) -> dict[str, str]:
-    values = {name: _text(by_name.get(name.lower())).strip() for name in fields if not is_custom(name)}
-    listed = by_name.get("customfields")
+def _field_values(record: Record, fields: Collection[str]) -> dict[str, str]:
+    values = {name: plain_text(record.get(name.lower())).strip() for name in fields if not is_custom(name)}
+    listed = record.get("customfields")
     if isinstance(listed, list):
-        custom = {_text(entry.get("name")).lower(): _text(entry.get("value")) for entry in listed}
+        custom = {plain_text(entry.get("name")).lower(): plain_text(entry.get("value")) for entry in listed}
         values |= {name: custom.get(name.lower(), "").strip() for name in fields if is_custom(name)}
     return values
 
 
-def _text(value: Any) -> str:
+def plain_text(value: Any) -> str:
     """Return a JSON value as canonical text; empty for null."""
     match value:
         case None:
@@ -300,6 +296,10 @@ def _number(value: Any) -> int | None:
         return None if value is None or isinstance(value, bool) else int(float(value))
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _is_true(value: Any) -> bool:
+    return plain_text(value).lower() in {"true", "1"}
 
 
 def _is_set(value: Any) -> bool:

@@ -43,7 +43,7 @@ class HaloConfig:
         for name, value in self.headers.items():
             if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
                 raise ConfigurationError(
-                    f"halo.headers: {name!r} or its value cannot be sent as an HTTP header; use plain ASCII text."
+                    f"halo.headers: {name!r} or its value cannot be sent in a request; use plain ASCII text."
                 )
 
 

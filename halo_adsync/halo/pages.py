@@ -41,8 +41,7 @@ def records(body: Any, key: str) -> list[Record]:
     rows = body
     if isinstance(body, dict):
         lists = [value for value in body.values() if isinstance(value, list)]
-        by_name = {name.lower(): value for name, value in body.items()}
-        rows = by_name.get(key, lists[0] if len(lists) == 1 else None)
+        rows = body.get(key, lists[0] if len(lists) == 1 else None)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise HaloUnavailable(f"Halo's answer holds no list of {key} that could be read.")
     return rows
@@ -101,5 +100,5 @@ def read_all(fetch: Fetch, key: str, parameters: Parameters) -> Iterator[Record]
             return
     if len(seen) < (walk.count or 0):
         raise HaloUnavailable(
-            f"Halo says it has {walk.count} {key} but listed {len(seen)}; nothing is concluded from that list."
+            f"Halo says it has {walk.count} {key} but listed {len(seen)}; nothing is concluded from that."
         )

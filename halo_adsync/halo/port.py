@@ -79,8 +79,8 @@ class Halo(Protocol):
         """Return one user with all its details (custom fields too); None where Halo has no such user."""
         ...
 
-    def create_client(self, name: str, main_site: str) -> HaloClient:
-        """Create a client whose first site is called `main_site`.
+    def create_client(self, name: str, main_site: str, guid: ObjectGuid | None = None) -> HaloClient:
+        """Create a client whose first site is called `main_site`; `guid` is the OU that it mirrors.
 
         Raises:
             RecordRejected: Halo says no.

@@ -4,13 +4,13 @@ A hosted Halo hands out tokens at `{auth_url}/token?tenant={tenant}`, a self-hos
 `{url}/api/authinfo` names both without signing in. Client-credentials grant: RFC 6749, 4.4.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from halo_adsync.errors import HaloAdSyncError, HaloRefused, HaloUnavailable
 from halo_adsync.halo.budget import Budget
+from halo_adsync.halo.codec import parse
 from halo_adsync.halo.config import HaloConfig, safe_url
 from halo_adsync.halo.statuses import failure, sentence
 from halo_adsync.halo.transport import Message, NoReplyError, Reply, Transport
@@ -116,13 +116,13 @@ class SignIn:
             return HaloRefused(
                 f"Halo refused the sign-in ({reply.status}): {reason}. Halo said: {said or '-'}"
             )
-        if authority.tenant and (own := _told_tenant(self.auth_info())):
-            # A wrong tenant is answered with 500, as if Halo were out of order.
-            if own.casefold() != authority.tenant.casefold():
-                return HaloRefused(
-                    f"Halo refused the sign-in ({reply.status}): halo.tenant is {authority.tenant!r}, but the"
-                    f" instance says that its tenant is {own!r}. Correct halo.tenant, or leave it out."
-                )
+        # A wrong tenant is answered with 500, as if Halo were out of order.
+        own = _told_tenant(self.auth_info()) if authority.tenant else ""
+        if own and own.casefold() != authority.tenant.casefold():
+            return HaloRefused(
+                f"Halo refused the sign-in ({reply.status}): halo.tenant is {authority.tenant!r}, but the"
+                f" instance says that its tenant is {own!r}. Correct halo.tenant, or leave it out."
+            )
         return HaloUnavailable(
             f"Halo's sign-in was answered with {reply.status}; try again later. If it stays so, check"
             " halo.tenant: a wrong one is answered like this, too."
@@ -142,7 +142,7 @@ def _told_tenant(auth_info: dict[str, Any]) -> str:
 
 def _parse(reply: Reply) -> dict[str, Any]:
     try:
-        body = json.loads(reply.body)
+        body = parse(reply.body)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -25,8 +25,8 @@ _TRY_LATER = frozenset({408, 425, 429})
 _HINTS = {
     401: "Halo does not accept the sign-in; check halo.client_id and the client secret",
     403: (
-        "the API application, or the agent it signs in as, may not do this;"
-        " give it the permission in Halo (Configuration > Integrations > Halo API)"
+        "the API application, or the agent that it signs in as, may not do this;"
+        " give it the permission in Halo's API settings"
     ),
     404: "there is no such address; check halo.url",
     413: "the request is too large; make halo.batch_size smaller",
@@ -73,7 +73,7 @@ def sentence(body: bytes, hide: Collection[str] = ()) -> str:
 
 
 def redact(text: str, hide: Collection[str]) -> str:
-    """Strike out the values of `hide` and every e-mail address, and keep the text to one line of fair length."""
+    """Strike out the values of `hide` and every e-mail address; keep the text to one line of fair length."""
     for value in sorted({v for v in hide if len(v) >= _SHORTEST_HIDDEN}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _REDACTED, text, flags=re.IGNORECASE)
     line = " ".join(_E_MAIL.sub(_REDACTED, text).split())

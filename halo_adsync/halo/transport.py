@@ -53,7 +53,7 @@ class NoReplyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request. Its address, query and bodies never appear in a repr: they hold secrets and personal data."""
+    """A request. Its address and bodies never appear in a repr: they hold secrets and personal data."""
 
     method: str
     url: str = field(repr=False)
@@ -177,7 +177,8 @@ def wait_seconds(retry_after: str | None, now: datetime, refusals: int) -> float
             return max((parsedate_to_datetime(retry_after) - now).total_seconds(), 0.0)
         except (TypeError, ValueError):
             pass  # neither seconds nor a date with its zone: as good as no header
-    return _RANDOM.uniform(0.8, 1.0) * min(SHORTEST_WAIT * 2 ** (refusals + 1), LONGEST_WAIT)
+    longest = min(SHORTEST_WAIT * 2.0 ** (refusals + 1), LONGEST_WAIT)
+    return _RANDOM.uniform(longest / 2, longest)
 
 
 def _authorisation(token: str | None) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:

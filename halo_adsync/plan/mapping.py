@@ -1,9 +1,9 @@
 """Mapping: what Halo should hold of a person, from the directory's attributes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from halo_adsync.customer import Customer, FieldRule
+from halo_adsync.customer import Customer
 from halo_adsync.model import Person
 from halo_adsync.plan.templates import Expression, ExpressionError, compile_expression
 
@@ -17,17 +17,21 @@ class Desired:
     """What was cut or left out, and why: sentences without values."""
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What Halo can store in its fields."""
+
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """The greatest length by lower-case field name, in UTF-16 units, as the database counts; longer is cut."""
+    canonical: Callable[[str, str], str] = lambda _field, text: text
+    """The form in which a field's value will be read back; raises ValueError for what it cannot hold."""
+
+
 class Mapper:
-    """The field mapping of a customer, compiled once.
+    """The field mapping of a customer, compiled once."""
 
-    Args:
-        customer: whose mapping.
-        widths: the greatest number of characters that Halo stores, by field name; longer values are cut.
-    """
-
-    def __init__(self, customer: Customer, widths: Mapping[str, int]) -> None:
-        self.rules: Mapping[str, FieldRule] = customer.fields
-        self._widths = widths
+    def __init__(self, customer: Customer, target: Target) -> None:
+        self._target = target
         self._compiled: tuple[tuple[str, Expression], ...] = tuple(
             (name, compile_expression(rule.source)) for name, rule in sorted(customer.fields.items())
         )
@@ -40,12 +44,22 @@ class Mapper:
         for name, expression in self._compiled:
             try:
                 value = expression(values)
+                value = self._target.canonical(name, value) if value else ""
             except ExpressionError as error:
                 notes.append(f"{name} is left as it is: {error}")
                 continue
-            width = self._widths.get(name.lower())
-            if width is not None and len(value) > width:
-                notes.append(f"{name} is cut from {len(value)} to {width} characters")
-                value = value[:width].rstrip()
-            fields[name] = value
+            except ValueError:
+                notes.append(f"{name} is left as it is: Halo cannot store a value of this form there")
+                continue
+            fields[name] = cut(value, self._target.widths.get(name.lower()))
+            if fields[name] != value:
+                notes.append(f"{name} is cut to the {self._target.widths[name.lower()]} characters that Halo stores")
         return Desired(fields, tuple(notes))
+
+
+def cut(text: str, width: int | None) -> str:
+    """Cut a text to at most `width` UTF-16 units, never through a character."""
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    if width is None or len(encoded) <= 2 * width:
+        return text
+    return encoded[: 2 * width].decode("utf-16-le", "ignore").rstrip()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from halo_adsync.customer import Customer
 from halo_adsync.model import DirectoryRead, Link, ObjectGuid, Person
-from halo_adsync.plan.mapping import Desired, Mapper
+from halo_adsync.plan.mapping import Desired, Mapper, Target
 from halo_adsync.plan.placement import Option, Placing, WantedSite
 from halo_adsync.plan.scope import Scoping
 
@@ -46,7 +46,7 @@ class Survey:
 
 
 def survey(
-    customer: Customer, reads: Sequence[DirectoryRead], now: datetime, widths: Mapping[str, int]
+    customer: Customer, reads: Sequence[DirectoryRead], now: datetime, target: Target
 ) -> Survey:
     """Apply scope, placement and mapping to everybody who was read.
 
@@ -54,9 +54,9 @@ def survey(
         customer: whose rules.
         reads: one complete read of each directory.
         now: the time that expiry is judged by, UTC.
-        widths: how many characters Halo stores, by lower-case field name.
+        target: what Halo can store.
     """
-    mapper = Mapper(customer, widths)
+    mapper = Mapper(customer, target)
     subjects: dict[ObjectGuid, Subject] = {}
     for read in reads:
         scoping, placing = Scoping(customer, read, now), Placing(customer, read)

@@ -78,7 +78,7 @@ class AzureTable:
                 )
             except TableTransactionError as error:
                 if error.status_code in _CONFLICTS:
-                    raise Conflict(error.error_code or "") from error
+                    raise Conflict(str(error.status_code)) from error
                 raise
             except (ResourceExistsError, ResourceNotFoundError) as error:
                 raise Conflict("") from error

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from halo_adsync.errors import Busy, LeaseLost
 from halo_adsync.model import RunId
-from halo_adsync.state.table import Conflict, Operation, Row, Table
+from halo_adsync.state.table import Conflict, Operation, Row, Scalar, Table
 
 SECONDS = 80.0
 """How long a lease lasts without a sign of life. Longer than any single request may take."""
@@ -95,7 +95,7 @@ class Lease:
 
     def _end(self, *, handed_over: bool) -> None:
         row = self._next()
-        values = {**row.values, "handed_over": handed_over}
+        values: dict[str, Scalar] = {**row.values, "handed_over": handed_over}
         if not handed_over:
             values |= {"run": "", "until": "0"}
         ended = Row(row.partition, row.key, values, self._row.etag)
@@ -106,7 +106,7 @@ class Lease:
 
     def _next(self) -> Row:
         until = self._now().timestamp() + SECONDS
-        values = {"run": self.run, "until": repr(until), "nonce": secrets.token_hex(8), "handed_over": False}
+        values: dict[str, Scalar] = {"run": self.run, "until": repr(until), "nonce": secrets.token_hex(8), "handed_over": False}
         return Row(self._customer, KEY, values)
 
 

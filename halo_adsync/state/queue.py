@@ -42,17 +42,19 @@ def parse_request(text: str) -> Request:
         data = None
     if not isinstance(data, dict):
         raise ConfigurationError('A sync request is a JSON object such as {"customer": "contoso", "run": "..."}.')
-    texts = {name: data.get(name, default) for name, default in _TEXTS.items()}
+    texts: dict[str, Any] = {name: data.get(name, default) for name, default in _DEFAULTS.items()}
     wrong = [name for name, value in texts.items() if not isinstance(value, str) or not value]
-    if wrong or texts["mode"] not in MODES or not isinstance(data.get("dry_run", False), bool):
-        raise ConfigurationError(f"A sync request lacks, or holds something else as: {', '.join(wrong) or 'mode, dry_run'}.")
-    return Request(
-        CustomerId(texts["customer"]), RunId(texts["run"]), texts["mode"], texts["reason"], texts["actor"],
-        dry_run=data.get("dry_run", False),
-    )  # fmt: skip
+    if not wrong and texts["mode"] not in MODES:
+        wrong = ["mode"]
+    if not isinstance(data.get("dry_run", False), bool):
+        wrong.append("dry_run")
+    if wrong:
+        raise ConfigurationError(f"A sync request lacks, or holds something wrong as: {', '.join(wrong)}.")
+    texts["customer"], texts["run"] = CustomerId(texts["customer"]), RunId(texts["run"])
+    return Request(**texts, dry_run=data.get("dry_run", False))
 
 
-_TEXTS = {"customer": None, "run": None, "mode": "full", "reason": "manual", "actor": "unknown"}
+_DEFAULTS = {"customer": None, "run": None, "mode": "full", "reason": "manual", "actor": "unknown"}
 
 
 class Requests(Protocol):

@@ -44,7 +44,7 @@ def pack_text(name: str, text: str) -> dict[str, Scalar]:
 
 def unpack_text(name: str, values: Mapping[str, Scalar]) -> str:
     """Put the text together again."""
-    chunks = []
+    chunks: list[str] = []
     while (chunk := values.get(f"{name}{len(chunks) or ''}")) is not None:
         chunks.append(str(chunk))
     return "".join(chunks)

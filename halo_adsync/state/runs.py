@@ -59,7 +59,8 @@ class Run:
     cost: Mapping[str, float] = field(default_factory=lambda: asdict(Meter()))
     message: str = ""
     """What went wrong and what to do next; empty where nothing did."""
-    unchanged: int = 0
+    cause: str = ""
+    """The kind of trouble: `configuration`, or the name of the error."""
     total: int = 0
     """How many lines the plan has that have to be applied."""
     settled: int = 0
@@ -86,6 +87,7 @@ class Run:
             "warnings": list(self.warnings),
             "cost": dict(self.cost),
             "message": self.message,
+            "cause": self.cause,
         }
 
 

@@ -8,13 +8,13 @@ from itertools import batched
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
-from halo_adsync.errors import ConfigurationError
+from halo_adsync.errors import NotFound
 from halo_adsync.model import CustomerId, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Violation
 from halo_adsync.state import rows
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.runs import Run, Status, run_of, run_row
-from halo_adsync.state.table import Conflict, Operation, Row, Table
+from halo_adsync.state.table import Operation, Row, Table
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
@@ -63,11 +63,11 @@ class Store:
         """Return one customer.
 
         Raises:
-            ConfigurationError: there is none of that id.
+            NotFound: there is none of that id.
         """
         row = self.table.get(CUSTOMERS, rows.encode_key(customer))
         if row is None:
-            raise ConfigurationError(
+            raise NotFound(
                 f'There is no customer "{customer}". `halo-adsync customer list` shows those there are;'
                 " `halo-adsync customer apply FILE` adds one."
             )
@@ -91,10 +91,6 @@ class Store:
             self.table.transact(customer, [Operation("delete", Row(customer, key, {})) for key in some])
         self.table.transact(CUSTOMERS, [Operation("delete", Row(CUSTOMERS, customer, {}))])
         return len(keys)
-
-    def last_runs(self, customers: Iterable[Customer]) -> Mapping[str, Sequence[Run]]:
-        """Return the latest runs of each customer, newest first."""
-        return {customer.id: self.of(customer.key).runs(20) for customer in customers}
 
     def of(self, customer: CustomerId) -> "CustomerState":
         """Return what is kept of one customer; nothing of any other can be reached through it."""
@@ -158,11 +154,11 @@ class CustomerState:
         """Return one run.
 
         Raises:
-            ConfigurationError: there is none of that id.
+            NotFound: there is none of that id.
         """
         found = self.find_run(run)
         if found is None:
-            raise ConfigurationError(
+            raise NotFound(
                 f'Customer {self.customer} has no run "{run}". `halo-adsync runs {self.customer}` lists them.'
             )
         return found
@@ -180,12 +176,22 @@ class CustomerState:
         self._table.transact(self.customer, [Operation("put", run_row(run))])
 
     def save_plan(
-        self, run: Run, plan: Plan, violations: tuple[Violation, ...], anchors: Mapping[str, ObjectGuid], lease: Lease
+        self,
+        run: Run,
+        plan: Plan,
+        violations: tuple[Violation, ...],
+        places: Iterable[Place],
+        anchors: Mapping[str, ObjectGuid],
+        lease: Lease,
     ) -> Run:
-        """Store a plan and its verdict before anything is written to Halo; return the run with it."""
+        """Store a plan and its verdict before anything is written to Halo; return the run with it.
+
+        `places` and `anchors` are what planning learnt: where Halo's clients and sites are, which OUs are meant.
+        """
         work = plan.work()
         notes = [change for change in plan.changes if not change.is_work]
         stored = [rows.line_row(self.customer, run.id, number, change) for number, change in enumerate(work)]
+        stored += [rows.place_row(self.customer, place) for place in places]
         for some in batched(stored, _ROOM, strict=False):
             lease.transact([Operation("put", row) for row in some])
         if notes:
@@ -198,7 +204,6 @@ class CustomerState:
             violations=violations,
             warnings=plan.warnings,
             total=len(work),
-            unchanged=plan.unchanged,
         )
         operations = [Operation("put", run_row(run))]
         if anchors != self.anchors():
@@ -254,6 +259,3 @@ def _counted(run: Run, settled: Sequence[Settled]) -> dict[str, int]:
             counts[kind] -= 1
             counts["failed"] += 1
     return counts
-
-
-__all__ = ["Conflict", "CustomerState", "Line", "Settled", "Store"]

@@ -1,0 +1,11 @@
+"""The Azure Functions app: registers the triggers; nothing else."""
+
+import azure.functions as func
+
+from functions.api import api
+from functions.schedule import schedule
+from functions.sync import sync
+
+app = func.FunctionApp()
+for blueprint in (schedule, sync, api):
+    app.register_functions(blueprint)

@@ -1,0 +1,165 @@
+"""Applying: settle a stored plan line by line, in order, in batches, with nothing lost and nothing done twice."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from halo_adsync.errors import Doubtful, RecordRejected
+from halo_adsync.halo.port import Halo, SiteWrite, UserOutcome, UserWrite
+from halo_adsync.model import DistinguishedName, HaloClient, HaloClientId, HaloSite, Link, ObjectGuid, Place
+from halo_adsync.plan.match import STAMP
+from halo_adsync.plan.placement import WantedClient, WantedSite
+from halo_adsync.plan.places import find_client, find_site
+from halo_adsync.plan.types import STRUCTURE, WRITES, Change, Kind
+from halo_adsync.state.lease import Lease
+from halo_adsync.state.runs import Run
+from halo_adsync.state.store import CustomerState, Line, Settled
+
+SITE = "site"
+"""The entry of a change's fields that stands for its place, and is no field of Halo's."""
+
+
+class Applier:
+    """Applies one run's plan, from where it stands.
+
+    Args:
+        state: the customer's state.
+        halo: where the changes go.
+        lease: the right to write them.
+        main_site: the name of the first site of a client that has to be created.
+    """
+
+    def __init__(self, state: CustomerState, halo: Halo, lease: Lease, main_site: str) -> None:
+        self._state, self._halo, self._lease, self._main_site = state, halo, lease, main_site
+        self._places = state.places()
+        self._clients: Sequence[HaloClient] | None = None
+        self._sites: dict[HaloClientId, list[HaloSite]] = {}
+
+    def apply(self, run: Run, go_on: Callable[[Run], bool], *, in_doubt: bool) -> Run:
+        """Settle line after line until all are, or `go_on` says that this slice is over.
+
+        Args:
+            run: the run, as it stands.
+            go_on: asked before each batch.
+            in_doubt: the first batch may have reached Halo already, in a slice that died.
+
+        Raises:
+            HaloRefused, HaloUnavailable, BudgetSpent: nothing more can be done now; what is settled stays so.
+            LeaseLost: another run has taken over.
+        """
+        for batch in _batches(self._state.lines(run, run.settled), run.batch_size):
+            if not go_on(run):
+                return run
+            if batch[0].change.kind in STRUCTURE:
+                settled = [self._structure(batch[0])]
+            else:
+                settled = self._people(batch, resumed=in_doubt)
+                in_doubt = False
+            run = self._state.settle(run, settled, self._lease)
+        return run
+
+    def _structure(self, line: Line) -> Settled:
+        ensure = self._ensure_client if line.change.kind is Kind.CREATE_CLIENT else self._ensure_site
+        try:
+            place = ensure(line.change)
+        except Doubtful:  # one more look and, if it is not there, one more try
+            self._forget()
+            try:
+                place = ensure(line.change)
+            except Doubtful as error:
+                return Settled(replace(line, status="failed", outcome=str(error)))
+            except RecordRejected as error:
+                return Settled(replace(line, status="failed", outcome=str(error)))
+        except RecordRejected as error:
+            return Settled(replace(line, status="failed", outcome=str(error)))
+        self._places[place.key] = place
+        return Settled(replace(line, status="done"), place=place)
+
+    def _ensure_client(self, change: Change) -> Place:
+        """Return the client, created only if a look shows that it is not there."""
+        guid = ObjectGuid(change.guid) if change.guid else None
+        if self._clients is None:
+            self._clients = self._halo.clients()
+        found = find_client(WantedClient(change.place, change.name, guid=guid), self._clients)
+        if found:
+            return found
+        created = self._halo.create_client(change.name, self._main_site, guid)
+        return Place(change.place, created.id, None, created.name, guid)
+
+    def _ensure_site(self, change: Change) -> Place:
+        """Return the site, created only if a look shows that it is not there."""
+        client = self._places.get(change.client)
+        if client is None:
+            raise RecordRejected("its client could not be created; see there")
+        if client.client not in self._sites:
+            self._sites[client.client] = list(self._halo.sites(client.client))
+        guid = ObjectGuid(change.guid) if change.guid else None
+        wanted = WantedSite(change.place, WantedClient(change.client), change.name, guid=guid)
+        found = find_site(wanted, client, self._sites[client.client])
+        if found:
+            return found
+        created = self._halo.create_site(SiteWrite(client.client, change.name, guid, change.dn or None))
+        self._sites[client.client].append(created)
+        return Place(change.place, client.client, created.id, created.name, guid)
+
+    def _forget(self) -> None:
+        self._clients = None
+        self._sites.clear()
+
+    def _people(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
+        """Write one batch of people; lines whose site is missing fail by themselves."""
+        ready = [line for line in lines if not self._lacks_place(line.change)]
+        writes = [self._write(line.change) for line in ready if line.change.kind in WRITES]
+        outcomes: dict[ObjectGuid, UserOutcome] = {}
+        if writes:
+            outcomes = {outcome.guid: outcome for outcome in self._halo.write_users(writes, resumed=resumed)}
+        return [self._settle(line, outcomes.get(ObjectGuid(line.change.guid))) for line in lines]
+
+    def _lacks_place(self, change: Change) -> bool:
+        return bool(change.place) and change.place not in self._places
+
+    def _write(self, change: Change) -> UserWrite:
+        place = self._places.get(change.place)
+        active = {Kind.REACTIVATE: True, Kind.DEACTIVATE: False}.get(change.kind)
+        fields = {name: field.after for name, field in change.fields.items() if name != SITE}
+        return UserWrite(ObjectGuid(change.guid), change.user, place.site if place else None, active, fields)
+
+    def _settle(self, line: Line, outcome: UserOutcome | None) -> Settled:
+        if self._lacks_place(line.change):
+            return Settled(replace(line, status="failed", outcome="the site could not be created; see there"))
+        if outcome is None:  # an adoption that leaves Halo as it is
+            return Settled(replace(line, status="done"), link=self._link(line.change, None))
+        if outcome.error is not None or outcome.user is None:
+            return Settled(replace(line, status="failed", outcome=outcome.error or "no answer"))
+        link = self._link(line.change, outcome)
+        return Settled(replace(line, status="done", outcome=outcome.warning or ""), link=link)
+
+    def _link(self, change: Change, outcome: UserOutcome | None) -> Link | None:
+        """Return the link as it is once the change is done."""
+        written = {name: field.after for name, field in change.fields.items() if name not in {SITE, STAMP}}
+        place = self._places.get(change.place)
+        base = change.base
+        if base is None:
+            if outcome is None or outcome.user is None or place is None or place.site is None:
+                return None
+            guid = ObjectGuid(change.guid)
+            return Link(guid, outcome.user, place.client, place.site, active=True, dn=DistinguishedName(change.dn), fields=written)
+        link = replace(base, dn=DistinguishedName(change.dn), fields={**base.fields, **written})
+        if place is not None and place.site is not None:
+            link = replace(link, client=place.client, site=place.site)
+        return replace(link, active=change.kind is not Kind.DEACTIVATE) if change.kind in WRITES else link
+
+
+def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
+    """Group the lines of people into batches; a client or a site goes by itself."""
+    batch: list[Line] = []
+    for line in lines:
+        structure = line.change.kind in STRUCTURE
+        if batch and (structure or len(batch) == size):
+            yield batch
+            batch = []
+        if structure:
+            yield [line]
+        else:
+            batch.append(line)
+    if batch:
+        yield batch

@@ -1,0 +1,175 @@
+"""The only place that builds clients. Nothing is built before it is used."""
+
+import getpass
+import time
+from datetime import UTC, datetime
+from functools import cache
+from urllib.parse import urlsplit
+
+from azure.data.tables import TableServiceClient
+from azure.keyvault.secrets import SecretClient
+from azure.storage.queue import QueueClient
+
+from halo_adsync.customer import Customer, DirectoryBlock, RelayBlock, SecretRef
+from halo_adsync.directory.config import DirectoryConfig
+from halo_adsync.directory.ldap import LdapDirectory
+from halo_adsync.errors import ConfigurationError
+from halo_adsync.halo.adapter import HaloInstance
+from halo_adsync.halo.budget import Budget, Limit
+from halo_adsync.halo.codec import FIELDS, WIDTHS, canonical_text
+from halo_adsync.halo.config import HaloConfig
+from halo_adsync.identity import credential
+from halo_adsync.model import Meter
+from halo_adsync.plan.mapping import Target
+from halo_adsync.secrets import EnvironmentSecrets, Secrets, VaultSecrets
+from halo_adsync.services import Progress, Pulse, Services, silent
+from halo_adsync.settings import Settings, load_settings
+from halo_adsync.state.azure_table import AzureTable
+from halo_adsync.state.ledger import TableLedger
+from halo_adsync.state.queue import ENCODING, QUEUE, AzureRequests
+from halo_adsync.state.store import Store
+from halo_adsync.sync import Sync
+
+TABLE = "HaloAdSync"
+PATIENCE_SECONDS = 330.0
+"""How long a run waits for Halo's budget before it gives way: a little more than Halo's whole window."""
+HALO_FIELDS = frozenset(FIELDS)
+"""The Halo user fields that a customer file may map, besides custom ones."""
+
+
+class Builder:
+    """Builds the clients of one process, from its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._secrets: Secrets | None = None
+        self._tables: AzureTable | None = None
+
+    def secrets(self) -> Secrets:
+        """Return where secrets come from."""
+        if self._secrets is None:
+            settings = self.settings
+            self._secrets = (
+                VaultSecrets(SecretClient(settings.key_vault_url, credential(settings.client_id)))
+                if settings.key_vault_url
+                else EnvironmentSecrets(settings.environment)
+            )
+        return self._secrets
+
+    def store(self, meter: Meter | None = None) -> Store:
+        """Return the store, counting on `meter`."""
+        if self._tables is None:
+            self._tables = AzureTable(self._table_service().get_table_client(TABLE), Meter())
+        return Store(self._tables.with_meter(meter or Meter()), _now)
+
+    def requests(self) -> AzureRequests:
+        """Return the queue of requests."""
+        settings = self.settings
+        if settings.connection_string:
+            client = QueueClient.from_connection_string(
+                settings.connection_string, QUEUE, message_encode_policy=ENCODING
+            )
+        else:
+            client = QueueClient(
+                settings.queue_uri or "", QUEUE, credential=credential(settings.client_id), message_encode_policy=ENCODING
+            )
+        return AzureRequests(client)
+
+    def services(self, progress: Progress = silent) -> Services:
+        """Return the ports of the product, on their real adapters."""
+        return Services(
+            store=self.store,
+            requests=self.requests(),
+            open_halo=self.halo,
+            open_directory=self.directory,
+            now=_now,
+            target=Target(WIDTHS, canonical_text),
+            progress=progress,
+        )
+
+    def halo(self, customer: Customer, meter: Meter, pulse: Pulse) -> HaloInstance:
+        """Return a customer's Halo instance, with its share of the instance's budget.
+
+        Raises:
+            SecretMissing: the client secret or a header's value is not there.
+        """
+        block, secrets = customer.halo, self.secrets()
+        headers = {
+            name: secrets.get(value.secret) if isinstance(value, SecretRef) else value
+            for name, value in block.headers.items()
+        }
+        config = HaloConfig(
+            url=block.url,
+            client_id=block.client_id,
+            client_secret=secrets.get(block.client_secret.secret),
+            tenant=block.tenant,
+            auth_url=block.auth_url,
+            scope=block.scope,
+            headers=headers,
+            fields=frozenset(customer.fields) | frozenset(customer.match),
+        )
+        ledger = None
+        if block.budget != "off":
+            limit = Limit(block.budget.requests, block.budget.seconds)
+            ledger = TableLedger(self.store(meter).table, urlsplit(block.url).netloc.lower(), limit)
+        budget = Budget(ledger, _now, time.sleep, PATIENCE_SECONDS)
+        return HaloInstance(config, meter=meter, budget=budget, pulse=pulse)
+
+    def directory(self, block: DirectoryBlock, meter: Meter) -> LdapDirectory:
+        """Return one directory of a customer.
+
+        Raises:
+            SecretMissing: the password or the certificate is not there.
+            ConfigurationError: the directory is behind a hybrid connection.
+        """
+        if isinstance(block.connect, RelayBlock):
+            raise ConfigurationError(
+                f"Directory {block.id}: this version reaches directories directly only, not yet through a relay;"
+                " set connect: direct and run it where the domain controller can be reached."
+            )
+        secrets = self.secrets()
+        config = DirectoryConfig(
+            id=block.id,
+            servers=block.servers,
+            user=block.bind.user,
+            password=secrets.get(block.bind.password.secret),
+            tls=block.tls,
+            ca_certificate=secrets.get(block.ca_certificate.secret) if block.ca_certificate else None,
+            ca_file=block.ca_file,
+            base_dn=block.base_dn,
+        )
+        return LdapDirectory(config, meter)
+
+    def sync(self, progress: Progress = silent) -> Sync:
+        """Return the use cases."""
+        return Sync(self.services(progress))
+
+    def _table_service(self) -> TableServiceClient:
+        settings = self.settings
+        if settings.connection_string:
+            return TableServiceClient.from_connection_string(settings.connection_string)
+        return TableServiceClient(settings.table_uri or "", credential=credential(settings.client_id))
+
+
+@cache
+def app() -> Builder:
+    """Return the builder of this process.
+
+    Raises:
+        ConfigurationError: the settings are wrong; asked again later, they are read again.
+    """
+    return Builder(load_settings())
+
+
+def actor() -> str:
+    """Return who uses the command line, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+

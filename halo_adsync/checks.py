@@ -1,0 +1,72 @@
+"""Checks: does everything that a customer's sync needs answer? Reads only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from halo_adsync.bootstrap import Builder
+from halo_adsync.customer import Customer, DirectoryBlock
+from halo_adsync.errors import ConfigurationError, HaloAdSyncError
+from halo_adsync.model import Meter
+from halo_adsync.state.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `error` is what is wrong with it."""
+
+    text: str
+    error: HaloAdSyncError | None = None
+
+
+def check_storage(store: Store) -> str:
+    """Read from Table Storage.
+
+    Raises:
+        StateUnavailable: it does not answer.
+    """
+    number = len(store.customers())
+    return f"ok   storage answers; {number} {'customer' if number == 1 else 'customers'}"
+
+
+def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
+    """Check a customer's secrets, then each directory, then Halo."""
+    missing = list(_missing_secrets(builder, customer))
+    yield from missing
+    if missing:
+        return
+    yield Finding(f"{len(set(customer.secrets()))} secrets are there")
+    for block in customer.directories:
+        yield _directory(builder, block)
+    try:
+        with builder.halo(customer, Meter(), lambda: None) as halo:
+            yield Finding(halo.check())
+    except HaloAdSyncError as error:
+        yield Finding(f"Halo: {error}", error)
+    yield from (Finding(f"note: {note}") for note in unused(customer))
+
+
+def unused(customer: Customer) -> Iterator[str]:
+    """Say which blocks of the file this version does not act on yet."""
+    if customer.agents.groups or customer.agents.ous:
+        yield "agents: agents are not synced by this version; the block is kept for the one that does"
+    if customer.policy == "full":
+        yield "policy: leavers are reported as held by this version, not switched off"
+    if customer.notify:
+        yield "notify: this version sends no notifications; the block is kept for the one that does"
+
+
+def _missing_secrets(builder: Builder, customer: Customer) -> Iterator[Finding]:
+    for name in dict.fromkeys(customer.secrets()):
+        try:
+            builder.secrets().get(name)
+        except ConfigurationError as error:
+            yield Finding(str(error), error)
+
+
+def _directory(builder: Builder, block: DirectoryBlock) -> Finding:
+    try:
+        with builder.directory(block, Meter()) as directory:
+            people = sum(counted.people for counted in directory.containers(lambda _: None))
+    except HaloAdSyncError as error:
+        return Finding(f"directory {block.id}: {error}", error)
+    return Finding(f"directory {block.id} answers, and shows {people} people's accounts")

@@ -1,0 +1,96 @@
+"""Reading users: lists, single records, and who is stamped with which account.
+
+Lists leave out custom fields, and on some instances perhaps the stamp or the login as well. A user that is
+handed out always has its true stamp and all plain fields of interest: where a list does not carry them, the
+single record is fetched.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from halo_adsync.halo.client import HaloApi
+from halo_adsync.halo.codec import (
+    GUID_FIELD,
+    USERS,
+    Record,
+    decode_user,
+    identity,
+    is_general,
+    listed_fields,
+    record_guid,
+    record_id,
+)
+from halo_adsync.halo.pages import INACTIVE_TOO, read_all
+from halo_adsync.model import HaloClientId, HaloSiteId, HaloUser, HaloUserId, ObjectGuid
+
+
+class UserReader:
+    """Reads the users of one instance, and remembers what reading taught about it."""
+
+    def __init__(self, api: HaloApi) -> None:
+        self._api = api
+        self._fields = api.config.fields
+        self._carried: set[str] = set()
+        """Every field name that a list was seen to carry: where it is missing in another row, it is empty."""
+        self._stamps: dict[int, ObjectGuid | None] = {}
+        """The stamps of users whose single record was read."""
+        self._general: set[int] = set()
+
+    def is_general(self, user: HaloUserId) -> bool:
+        """Tell whether a user has shown itself to be a General User."""
+        return user <= 0 or user in self._general
+
+    def read(self, client: HaloClientId, query: Mapping[str, str]) -> Iterator[HaloUser]:
+        """Yield every user of a client that a further query selects, each once, inactive ones too."""
+        wanted = listed_fields(self._fields)
+        for row in self._rows({"client_id": str(client), **query}):
+            whole = is_general(row) or wanted <= self._carried
+            record = row if whole else self.details(identity(row)[0])
+            user = None if record is None else decode_user(record, self._fields, client)
+            if user is not None and user.client == client:
+                yield user
+
+    def user(self, user: HaloUserId) -> HaloUser | None:
+        """Return one user with all its details; None where Halo has none."""
+        record = self.details(user)
+        return None if record is None else decode_user(record, self._fields)
+
+    def details(self, user: int) -> Record | None:
+        """Return the single record of a user, custom fields and all; None where Halo has none."""
+        record = self._api.get(f"/Users/{user}", {"includedetails": "true"}, missing_ok=True)
+        if record_id(record) != user:
+            return None
+        self._note(record)
+        self._stamps[user] = record_guid(record)
+        return {**record}
+
+    def stamped(self, sites: Iterable[HaloSiteId]) -> dict[ObjectGuid, list[HaloUserId]]:
+        """Return the users of these sites by the account that they are stamped with."""
+        found: dict[ObjectGuid, list[HaloUserId]] = {}
+        for site in sorted(set(sites)):
+            for row in self._rows({"site_id": str(site)}):
+                number = record_id(row)
+                guid = None if number is None or is_general(row) else self._stamp(number, row)
+                if number is not None and guid is not None:
+                    found.setdefault(guid, []).append(HaloUserId(number))
+        return found
+
+    def _rows(self, query: Mapping[str, str]) -> Iterator[Record]:
+        def fetch(page: Mapping[str, str]) -> object:
+            return self._api.get("/Users", page)
+
+        for row in read_all(fetch, USERS, {**INACTIVE_TOO, **query}):
+            self._carried.update(row)
+            self._note(row)
+            yield row
+
+    def _note(self, record: Record) -> None:
+        number = record_id(record)
+        if number is not None and is_general(record):
+            self._general.add(number)
+
+    def _stamp(self, number: int, row: Record) -> ObjectGuid | None:
+        if GUID_FIELD in self._carried:
+            return record_guid(row)
+        if number not in self._stamps:
+            self.details(number)
+        return self._stamps.get(number)

@@ -1,0 +1,95 @@
+"""Render: a plan as text for people, as JSON, and as CSV. Three views of the same lines."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from halo_adsync.plan.types import BUCKETS, STRUCTURE, Change, Kind
+
+_TITLES: Mapping[Kind, str] = {
+    Kind.CREATE_CLIENT: "Clients to create",
+    Kind.CREATE_SITE: "Sites to create",
+    Kind.CREATE: "People to create",
+    Kind.UPDATE: "People to update",
+    Kind.MOVE: "People to move to another site",
+    Kind.REACTIVATE: "People to reactivate",
+    Kind.DEACTIVATE: "People to deactivate",
+    Kind.UNCHANGED: "People to link, with nothing to change",
+    Kind.CONFLICT: "Conflicts, which a person has to settle",
+    Kind.HELD: "Held back",
+    Kind.SKIPPED: "Left out",
+}
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+SHOWN = 25
+"""How many lines of a kind the text shows before it counts the rest."""
+
+
+def as_json(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
+    """Write the run's summary with every line, as one object."""
+    return json.dumps({**summary, "changes": [change.as_json() for change in changes]}, ensure_ascii=False, indent=2)
+
+
+def as_csv(changes: Sequence[Change]) -> str:
+    """Write one row a changed field (one row a line without any), safe to open in a spreadsheet."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow(["kind", "name", "dn", "guid", "halo_id", "reason", "field", "before", "after"])
+    for change in changes:
+        head = [change.kind.value, change.name, change.dn, change.guid, change.user or "", change.reason]
+        for field, difference in change.fields.items() or [("", None)]:
+            tail = [field, difference.before or "", difference.after] if difference else ["", "", ""]
+            writer.writerow([_harmless(str(cell)) for cell in (*head, *tail)])
+    return buffer.getvalue()
+
+
+def as_text(summary: Mapping[str, Any], changes: Sequence[Change], *, everything: bool = False) -> str:
+    """Write the plan for people: what, who, why, and each field before and after."""
+    return "\n".join(_text(summary, changes, None if everything else SHOWN)) + "\n"
+
+
+def _text(summary: Mapping[str, Any], changes: Sequence[Change], shown: int | None) -> Iterator[str]:
+    yield f"Plan for {summary['customer']}, run {summary['run']} ({summary['mode']}): {_sentence(summary, changes)}"
+    for warning in summary["warnings"]:
+        yield f"Warning: {warning}"
+    for violation in summary["violations"]:
+        yield f"Limit {violation['rule']}: {violation['message']}"
+    for kind, title in _TITLES.items():
+        lines = [change for change in changes if change.kind is kind]
+        if not lines:
+            continue
+        yield ""
+        yield f"{title} ({len(lines)})"
+        for change in lines[:shown]:
+            yield from _line(change)
+        if shown is not None and len(lines) > shown:
+            yield f"  ... and {len(lines) - shown} more; --all shows them, --format csv and json hold them"
+
+
+def _sentence(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
+    counts = summary["counts"]
+    parts = [f"{counts[bucket.value]} {bucket.value}" for bucket in BUCKETS if counts[bucket.value]]
+    structure = sum(change.kind in STRUCTURE for change in changes)
+    if structure:
+        parts.insert(0, f"{structure} clients and sites to create")
+    return ", ".join(parts) or "nobody is in scope"
+
+
+def _line(change: Change) -> Iterator[str]:
+    user = f" [Halo user {change.user}]" if change.user else ""
+    dn = f"  {change.dn}" if change.dn else ""
+    yield f"  {change.name or change.guid}{user}{dn}"
+    yield f"      {change.reason}"
+    for field, difference in sorted(change.fields.items()):
+        before = "" if difference.before is None else f"{_quoted(difference.before)} -> "
+        yield f"      {field}: {before}{_quoted(difference.after)}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_DANGEROUS) else cell

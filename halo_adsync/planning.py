@@ -1,0 +1,174 @@
+"""Planning: read what the plan needs from the directories and from Halo, no more, then make it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from halo_adsync.customer import Customer, DirectoryBlock
+from halo_adsync.directory.dn import canonical_dn
+from halo_adsync.directory.port import ReadRequest
+from halo_adsync.halo.port import Halo
+from halo_adsync.model import (
+    DirectoryRead,
+    HaloClientId,
+    HaloUser,
+    HaloUserId,
+    Link,
+    Meter,
+    ObjectGuid,
+    Place,
+)
+from halo_adsync.plan.make import HaloSide, blanks_to_verify, make_plan, match_people
+from halo_adsync.plan.match import STAMP
+from halo_adsync.plan.placement import WantedClient, WantedSite, client_of
+from halo_adsync.plan.places import find_client, find_site, missing
+from halo_adsync.plan.survey import Survey, survey
+from halo_adsync.plan.types import Plan
+from halo_adsync.services import Pulse, Services
+from halo_adsync.state.store import CustomerState
+
+FEW = 2_000
+"""Up to so many linked people, reading all of a customer's users (20 requests) is cheaper than thinking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what was learnt on the way that is worth keeping."""
+
+    plan: Plan
+    anchors: Mapping[str, ObjectGuid]
+    places: tuple[Place, ...]
+    """Clients and sites that were found in Halo and not known before."""
+
+
+class Planner:
+    """Makes the plan of one run."""
+
+    def __init__(self, services: Services, customer: Customer, mode: str, meter: Meter, pulse: Pulse) -> None:
+        self._services, self._customer, self._mode = services, customer, mode
+        self._meter, self._pulse = meter, pulse
+
+    def plan(self, state: CustomerState, halo: Halo) -> Planned:
+        """Read the directories completely, learn what is needed of Halo, and plan.
+
+        Raises:
+            IncompleteRead, DirectoryRefused: no plan is made from half a directory.
+            HaloUnavailable, HaloRefused, BudgetSpent: Halo had to be asked and did not answer.
+            ConfigurationError: the file names a client or site that is not there.
+        """
+        anchors = state.anchors()
+        reads = [self._read(directory, anchors) for directory in self._customer.directories]
+        self._pulse()
+        found = survey(self._customer, reads, self._services.now(), self._services.target)
+        side = HaloSide(state.links(), {} if self._mode == "reconcile" else state.places())
+        side, learnt = self._learn(found, side, halo)
+        plan = make_plan(self._customer, found, side, self._mode)
+        unsure = blanks_to_verify(self._customer, plan, side)
+        if unsure:
+            side = replace(side, users={**side.users, **_by_id(halo.user(user) for user in unsure)})
+            plan = make_plan(self._customer, found, side, self._mode)
+        resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
+        return Planned(plan, resolved, learnt)
+
+    def _read(self, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]) -> DirectoryRead:
+        request = read_request(self._customer, directory, anchors)
+
+        def progress(count: int) -> None:
+            self._pulse()
+            self._services.progress(f"Reading {directory.id}", count, None)
+
+        with self._services.open_directory(directory, self._meter) as opened:
+            return opened.read(request, progress)
+
+    def _learn(self, found: Survey, side: HaloSide, halo: Halo) -> tuple[HaloSide, tuple[Place, ...]]:
+        """Ask Halo for the places and users that the plan cannot be made without."""
+        newcomers = found.newcomers(side.links)
+        wanted = list(found.wanted_sites())
+        unknown = missing(wanted, side.places)
+        reconcile = self._mode == "reconcile"
+        if not (newcomers or reconcile or any(site.create for site in unknown)):
+            return side, ()
+        places = self._find_places(unknown, halo)
+        side = replace(side, places={**side.places, **places})
+        clients = _clients(side, wanted)
+        if reconcile or not side.links:
+            users = _by_id(user for client in clients for user in halo.users(client))
+            side = replace(side, users=users, complete=reconcile)
+        elif newcomers:
+            side = replace(side, users=self._candidates(found, side, clients, halo))
+        return self._with_details(found, side, halo), tuple(places.values())
+
+    def _find_places(self, unknown: Sequence[WantedSite], halo: Halo) -> dict[str, Place]:
+        self._services.progress("Reading Halo's clients and sites", 0, None)
+        clients: dict[str, WantedClient] = {site.client.key: site.client for site in unknown}
+        default = client_of(self._customer.placement.client)
+        clients.setdefault(default.key, default)
+        there = halo.clients()
+        places: dict[str, Place] = {}
+        for key, wanted in sorted(clients.items()):
+            client = find_client(wanted, there)
+            if client is None:
+                continue
+            places[key] = client
+            sites = halo.sites(client.client)
+            for site in unknown:
+                if site.client.key == key and (place := find_site(site, client, sites)):
+                    places[site.key] = place
+        return places
+
+    def _candidates(
+        self, found: Survey, side: HaloSide, clients: Iterable[HaloClientId], halo: Halo
+    ) -> dict[HaloUserId, HaloUser]:
+        """Return Halo's users that a newcomer may be: all of them where that is cheap, else by look-up."""
+        newcomers = found.newcomers(side.links)
+        if len(side.links) <= max(FEW, 100 * len(newcomers) * len(self._customer.match)):
+            return _by_id(user for client in clients for user in halo.users(client))
+        keys = [
+            (rung, subject.person.guid if rung == STAMP else subject.desired.fields.get(rung, ""))
+            for subject in newcomers
+            for rung in self._customer.match
+        ]
+        return _by_id(
+            user for client in clients for rung, value in keys if value for user in halo.find_users(client, rung, value)
+        )
+
+    def _with_details(self, found: Survey, side: HaloSide, halo: Halo) -> HaloSide:
+        """Fetch what lists leave out (custom fields) for the users that are about to be adopted."""
+        matched = [m.user for m in match_people(self._customer, found, side).values() if m.user is not None]
+        lacking = [user.id for user in matched if not user.fields.keys() >= self._customer.fields.keys()]
+        if not lacking:
+            return side
+        return replace(side, users={**side.users, **_by_id(halo.user(user) for user in lacking)})
+
+
+def read_request(customer: Customer, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]) -> ReadRequest:
+    """Say what one directory has to be asked for."""
+    prefix = f"{directory.id}|"
+    base = canonical_dn(directory.base_dn) if directory.base_dn and len(customer.directories) > 1 else ""
+
+    def mine(dns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dn for dn in dns if f",{canonical_dn(dn)}".endswith(f",{base}" if base else ""))
+
+    return ReadRequest(
+        attributes=customer.attributes(),
+        include=mine(customer.scope.include),
+        exclude=mine(customer.scope.exclude),
+        filter=customer.scope.filter,
+        anchors=mine(customer.placement_ous()),
+        groups=mine(customer.scope.groups),
+        known={key.removeprefix(prefix): guid for key, guid in anchors.items() if key.startswith(prefix)},
+    )
+
+
+def _clients(side: HaloSide, wanted: Iterable[WantedSite]) -> tuple[HaloClientId, ...]:
+    """Return the mapped clients: those of the wanted places and those of the people who are linked already."""
+    keys = {site.client.key for site in wanted} | {site.key for site in wanted}
+    found = {side.places[key].client for key in keys if key in side.places}
+    return tuple(sorted(found | _linked_clients(side.links)))
+
+
+def _linked_clients(links: Mapping[ObjectGuid, Link]) -> set[HaloClientId]:
+    return {link.client for link in links.values()}
+
+
+def _by_id(users: Iterable[HaloUser | None]) -> dict[HaloUserId, HaloUser]:
+    return {user.id: user for user in users if user is not None}

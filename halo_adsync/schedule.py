@@ -1,0 +1,79 @@
+"""Schedule: who is due. Worked out anew at every tick from the last runs, so a missed tick does no harm."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from halo_adsync.customer import Customer, Schedule
+from halo_adsync.model import Meter
+from halo_adsync.services import Services
+from halo_adsync.state.queue import Request
+from halo_adsync.state.runs import Run
+from halo_adsync.sync import Sync
+
+WEIGHT = ("reconcile", "full", "delta")
+"""Heaviest first: a heavier run does the lighter one's work as well."""
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def request_due(services: Services) -> Iterator[Request]:
+    """Request a run for every enabled customer that is due and has none going on."""
+    store = services.store(Meter())
+    for customer in store.customers():
+        runs = store.of(customer.key).runs(50) if customer.enabled and _has_any(customer.schedule) else []
+        mode = due(customer, runs, services.now()) if customer.enabled else None
+        if mode:
+            yield Sync(services).request(customer.id, mode, "schedule", "timer")
+
+
+def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:
+    """Return the mode that is due at `now` (UTC), the heaviest if several are; None if none is.
+
+    A mode is due when its cron expression has fired, in the customer's time zone, since the last run that
+    did its work was requested. A customer that never ran is due at once. Dry runs count for nothing.
+    """
+    schedule = customer.schedule
+    zone = ZoneInfo(schedule.timezone)
+    local = now.astimezone(zone)
+    if any(run.status.is_open for run in runs) or is_quiet(schedule.quiet, local):
+        return None
+    for index, mode in enumerate(WEIGHT):
+        expression = getattr(schedule, mode)
+        if expression is None:
+            continue
+        done = [run for run in runs if not run.dry_run and run.mode in WEIGHT[: index + 1]]
+        if not done:
+            return mode
+        last = max(datetime.fromisoformat(run.requested) for run in done).astimezone(zone)
+        if next(CronSim(expression, last)) <= local:
+            return mode
+    return None
+
+
+def is_quiet(spans: Sequence[str], local: datetime) -> bool:
+    """Tell whether a local time lies in one of the spans, such as `mon-fri 09:00-11:00` or `22:00-06:00`."""
+    return any(_lies_in(span, local) for span in spans)
+
+
+def _lies_in(span: str, local: datetime) -> bool:
+    days, _, hours = span.rpartition(" ")
+    begin, end = (time.fromisoformat(text) for text in hours.split("-"))
+    today, yesterday = local.weekday(), (local.weekday() - 1) % 7
+    now = local.time()
+    if begin <= end:
+        return begin <= now < end and _is_day(days, today)
+    return (now >= begin and _is_day(days, today)) or (now < end and _is_day(days, yesterday))
+
+
+def _is_day(days: str, day: int) -> bool:
+    if not days:
+        return True
+    first, _, last = days.partition("-")
+    begin, end = _DAYS.index(first), _DAYS.index(last or first)
+    return begin <= day <= end if begin <= end else day >= begin or day <= end
+
+
+def _has_any(schedule: Schedule) -> bool:
+    return any(getattr(schedule, mode) for mode in WEIGHT)

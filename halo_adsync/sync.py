@@ -1,0 +1,215 @@
+"""The life of a run, on one page: request, plan, guard, store, apply, finish; and what happens when it dies.
+
+A run is a row in the customer's state. `request` writes it and puts a message on the queue; `run` takes the
+customer's lease and works on it for one slice. Whatever happens to the worker, the rows say how to go on:
+
+- before the plan is stored, nothing was written to Halo: the next slice begins again;
+- after that, the next slice goes on with the first line that is not settled. Was the last slice not orderly,
+  its batch may have reached Halo, and is looked up there before anything is created.
+"""
+
+import resource
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from time import monotonic
+
+from halo_adsync.applying import Applier
+from halo_adsync.customer import Customer
+from halo_adsync.errors import BudgetSpent, Busy, ConfigurationError, HaloAdSyncError, LeaseLost
+from halo_adsync.halo.port import Halo
+from halo_adsync.model import Meter
+from halo_adsync.plan.guard import judge
+from halo_adsync.planning import Planner
+from halo_adsync.services import Services
+from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
+from halo_adsync.state.lease import Lease
+from halo_adsync.state.queue import Request
+from halo_adsync.state.runs import Run, Status, new_run_id
+from halo_adsync.state.store import CustomerState
+
+SLICE_SECONDS = 480.0
+"""How long a slice on the queue goes on taking new batches: far below the host's time limit."""
+
+
+@dataclass(slots=True)
+class _Slice:
+    """What one slice of one run works with."""
+
+    customer: Customer
+    state: CustomerState
+    lease: Lease
+    meter: Meter
+    ends: float
+    begun: float = field(default_factory=monotonic)
+
+    def cost(self, run: Run) -> dict[str, float]:
+        """Return the run's cost so far, this slice included."""
+        self.meter.seconds = round(monotonic() - self.begun, 3)
+        self.meter.peak_rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        now = asdict(self.meter)
+        total = {name: round(run.cost.get(name, 0) + value, 3) for name, value in now.items()}
+        return total | {"peak_rss_mib": max(run.cost.get("peak_rss_mib", 0), now["peak_rss_mib"])}
+
+
+class Sync:
+    """The use cases."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def new_run(self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False) -> Request:
+        """Record a run to be done.
+
+        Raises:
+            ConfigurationError: there is no such customer.
+        """
+        store, now = self._services.store(Meter()), self._services.now()
+        found = store.customer(customer)
+        request = Request(found.key, new_run_id(now), mode, reason, actor, dry_run)
+        store.of(found.key).add_run(_queued(request, now))
+        return request
+
+    def request(self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False) -> Request:
+        """Record a run and put it on the queue, for a worker to take."""
+        request = self.new_run(customer, mode, reason, actor, dry_run=dry_run)
+        self._services.requests.send(request)
+        return request
+
+    def run(self, request: Request, *, slice_seconds: float = float("inf")) -> Run:
+        """Work on a run for one slice, and return it as it is then.
+
+        Safe to call any number of times for the same request, as a queue that delivers at least once does.
+        A run that is not finished when the slice is over has put itself on the queue again.
+
+        Raises:
+            Busy: an earlier slice of this same run still holds the lease, or died less than 80 seconds ago.
+            ConfigurationError: there is no such customer.
+        """
+        meter = Meter()
+        store = self._services.store(meter)
+        customer = store.customer(request.customer)
+        state = store.of(customer.key)
+        run = state.find_run(request.run) or _queued(request, self._services.now())
+        if not run.status.is_open:
+            return run
+        try:
+            lease = state.lease(run.id)
+        except Busy as busy:
+            return self._skip(run, state, busy)
+        part = _Slice(customer, state, lease, meter, monotonic() + slice_seconds)
+        try:
+            return self._slice(run, part)
+        except LeaseLost:
+            return state.run(run.id)
+        except BudgetSpent as spent:  # the batch under way is in doubt: its run stays marked as not orderly
+            wait = (spent.until - self._services.now()).total_seconds()
+            return self._hand_over(state.run(run.id), part, max(wait, 1.0))
+        except Exception:
+            lease.hand_over()  # whoever tries this run again may do so at once
+            raise
+
+    def fail(self, request: Request, message: str) -> Run | None:
+        """Settle a run whose message could not be worked on: the queue gave up on it."""
+        state = self._services.store(Meter()).of(request.customer)
+        run = state.find_run(request.run)
+        if run is None or not run.status.is_open:
+            return run
+        lease = state.lease(run.id)
+        status = Status.PARTIAL if run.settled else Status.FAILED
+        run = replace(run, status=status, message=message, finished=self._services.now().isoformat())
+        state.save_run(run, lease)
+        lease.release()
+        return run
+
+    def _slice(self, run: Run, part: _Slice) -> Run:
+        try:
+            with self._services.open_halo(part.customer, part.meter, part.lease.pulse) as halo:
+                if run.status is not Status.APPLYING:
+                    run = self._plan(run, part, halo)
+                if run.status is Status.APPLYING:
+                    run = self._apply(run, part, halo)
+        except (LeaseLost, BudgetSpent):
+            raise
+        except HaloAdSyncError as error:
+            return self._broken(part.state.run(run.id), part, error)
+        except KeyboardInterrupt:
+            stopped = HaloAdSyncError("The run was interrupted; the next one goes on from what is done.")
+            return self._broken(part.state.run(run.id), part, stopped)
+        if run.status is Status.APPLYING and run.settled < run.total:
+            return self._hand_over(run, part, 0)
+        if run.status is Status.APPLYING:
+            run = replace(run, status=Status.PARTIAL if run.counts["failed"] else Status.OK)
+        return self._finish(run, part)
+
+    def _plan(self, run: Run, part: _Slice, halo: Halo) -> Run:
+        """Read, plan, guard and store; the run is then `planned`, `blocked` or `applying`."""
+        mode = "reconcile" if run.mode == "reconcile" else "full"  # there is no cursor to read a delta from
+        run = replace(run, mode=mode, status=Status.RUNNING, batch_size=part.customer.halo.batch_size)
+        part.state.save_run(run, part.lease)
+        planned = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse).plan(part.state, halo)
+        violations = judge(part.customer, planned.plan)
+        status = Status.PLANNED if run.dry_run else Status.BLOCKED if violations else Status.APPLYING
+        run = replace(run, status=status)
+        return part.state.save_plan(run, planned.plan, violations, planned.places, planned.anchors, part.lease)
+
+    def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
+        """Settle what is left of the plan, as far as this slice gets."""
+        if run.settled == run.total:
+            return run
+        in_doubt, run = not run.orderly, replace(run, orderly=False)
+        part.state.save_run(run, part.lease)
+
+        def go_on(now: Run) -> bool:
+            self._services.progress("Writing to Halo", now.settled, now.total)
+            return monotonic() < part.ends
+
+        main_site = part.customer.placement.default_site or "Main"
+        run = Applier(part.state, halo, part.lease, main_site).apply(run, go_on, in_doubt=in_doubt)
+        return replace(run, orderly=True)
+
+    def _skip(self, run: Run, state: CustomerState, busy: Busy) -> Run:
+        """Record that another run was going on; an earlier slice of this run is no other run."""
+        if run.status is not Status.QUEUED or busy.holder == run.id:
+            raise busy
+        now = self._services.now().isoformat()
+        run = replace(run, status=Status.SKIPPED, message=str(busy), finished=now)
+        state.skip_run(run)
+        return run
+
+    def _hand_over(self, run: Run, part: _Slice, delay: float) -> Run:
+        """End this slice and ask for the next one."""
+        run = replace(run, cost=part.cost(run))
+        part.state.save_run(run, part.lease)
+        part.lease.hand_over()
+        request = Request(run.customer, run.id, run.mode, run.reason, run.actor, run.dry_run)
+        self._services.requests.send(request, min(delay, LEASE_SECONDS / 2))
+        return run
+
+    def _broken(self, run: Run, part: _Slice, error: HaloAdSyncError) -> Run:
+        """Finish a run that cannot go on: `failed` where nothing was changed, else `partial`."""
+        touched = part.meter.halo_writes > 0 or run.settled > 0
+        counts = dict(run.counts)
+        for line in part.state.lines(run, run.settled):
+            if line.change.kind.value in counts:
+                counts[line.change.kind.value] -= 1
+                counts["failed"] += 1
+        run = replace(run, status=Status.PARTIAL if touched else Status.FAILED, counts=counts)
+        return self._finish(replace(run, message=str(error), cause=_cause(error)), part)
+
+    def _finish(self, run: Run, part: _Slice) -> Run:
+        finished = "" if run.status is Status.BLOCKED else self._services.now().isoformat()
+        run = replace(run, finished=finished, cost=part.cost(run), orderly=True)
+        part.state.save_run(run, part.lease)
+        part.lease.release()
+        return run
+
+
+def _queued(request: Request, now: datetime) -> Run:
+    return Run(
+        request.run, request.customer, request.mode, request.reason, request.actor, request.dry_run,
+        Status.QUEUED, now.astimezone(UTC).isoformat(),
+    )  # fmt: skip
+
+
+def _cause(error: HaloAdSyncError) -> str:
+    return "configuration" if isinstance(error, ConfigurationError) else type(error).__name__

@@ -1,0 +1,246 @@
+"""What the directory's contract runs against: the demo directory, and Samba's real domain controller."""
+
+import contextlib
+import itertools
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.directory import Directory
+from devstack.directory.edits import Edits, Values
+from devstack.samba import SambaDomain, samba_missing
+from halo_adsync.directory.config import DirectoryConfig
+from halo_adsync.directory.ldap import LdapDirectory
+from halo_adsync.model import Meter
+
+DOMAIN = "DC=corp,DC=example"
+HOSTNAME = "dc01.corp.example"
+ACCOUNT = "svc-halo@corp.example"
+PASSWORD = "Gr4ve-Secret!"
+
+type Address = tuple[str, int]
+
+
+@dataclass
+class DirectoryStand:
+    """A running directory, what to change in it, and how to read it."""
+
+    edits: Edits
+    seed: Callable[[list[tuple[str, dict[str, Values]]]], object]
+    ldaps: Address
+    ldap: Address
+    ca_path: Path
+    meter: Meter = field(default_factory=Meter)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def users(self) -> str:
+        """The DN of the container that every domain has for accounts."""
+        return f"CN=Users,{self.edits.base_dn}"
+
+    @property
+    def config(self) -> DirectoryConfig:
+        """The configuration that is right for this directory."""
+        return DirectoryConfig(
+            id="corp",
+            servers=(f"{HOSTNAME}:636",),
+            user=ACCOUNT,
+            password=PASSWORD,
+            ca_file=str(self.ca_path),
+            receive_timeout=20,
+        )
+
+    def open(self, *, at: dict[str, Address] | None = None, **changes: Any) -> LdapDirectory:
+        """Return the adapter for this directory.
+
+        Args:
+            at: where to connect to for a `host:port`; the directory's own address for its own name.
+            changes: what differs from the right configuration.
+        """
+        addresses = {f"{HOSTNAME}:636": self.ldaps, f"{HOSTNAME}:389": self.ldap, **(at or {})}
+        self.meter = Meter()
+        return LdapDirectory(replace(self.config, **changes), self.meter, addresses)
+
+    def person(self, name: str, parent: str, /, **attributes: Values) -> str:
+        """Add a person with an account name that nobody else has, and return the DN."""
+        account = f"u{next(self.numbers)}"
+        return self.edits.add_user(name, parent, **{"sAMAccountName": account, **attributes})
+
+    def crowd(self, parent: str, count: int) -> None:
+        """Add many people at once."""
+        self.seed(
+            [
+                (
+                    f"CN=Person {number},{parent}",
+                    {
+                        "objectClass": ["top", "person", "organizationalPerson", "user"],
+                        "sAMAccountName": f"crowd{next(self.numbers)}",
+                        "userAccountControl": 512,
+                        "mail": f"p{number}@corp.example",
+                    },
+                )
+                for number in range(count)
+            ]
+        )
+
+
+class CuttingProxy:
+    """Passes a server's bytes on, counts connections, and cuts each after so many bytes from the server."""
+
+    def __init__(self, target: Address, limit: int | None = None) -> None:
+        self.connections = 0
+        self._target = target
+        self._limit = limit
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets = [self._listener]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    @property
+    def address(self) -> Address:
+        """Where to connect to."""
+        host, port = self._listener.getsockname()
+        return host, port
+
+    def close(self) -> None:
+        """Cut everything and wait for the threads."""
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        for thread in self._threads:
+            thread.join(5)
+
+    def _start(self, target: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                self.connections += 1
+                far = socket.create_connection(self._target)
+                self._sockets += [near, far]
+                self._start(self._pump, near, far, None)
+                self._start(self._pump, far, near, self._limit)
+
+    def _pump(self, source: socket.socket, target: socket.socket, limit: int | None) -> None:
+        passed = 0
+        with contextlib.suppress(OSError):
+            while (data := source.recv(4096)) and (limit is None or passed + len(data) <= limit):
+                target.sendall(data)
+                passed += len(data)
+        for each in (source, target):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def demo_stand(**options: Any) -> Iterator[tuple[DirectoryStand, Directory]]:
+    """Start the demo directory with a domain that holds the bind account and the domain's own accounts."""
+    person = ["top", "person", "organizationalPerson", "user"]
+    critical: dict[str, Values] = {"objectClass": person, "isCriticalSystemObject": "TRUE"}
+    entries: list[tuple[str, dict[str, Values]]] = [
+        (DOMAIN, {"objectClass": ["top", "domain", "domainDNS"], "dc": "corp"}),
+        (f"CN=Users,{DOMAIN}", {"objectClass": ["top", "container"], "cn": "Users"}),
+        (f"CN=krbtgt,CN=Users,{DOMAIN}", {**critical, "sAMAccountName": "krbtgt", "userAccountControl": 514}),
+    ]
+    with Directory(entries, certificate_hosts=(HOSTNAME, "127.0.0.1"), **options) as directory:
+
+        def seed(seeds: list[tuple[str, dict[str, Values]]]) -> None:
+            for dn, attributes in seeds:
+                directory.add(dn, attributes)
+
+        stand = DirectoryStand(
+            edits=directory,
+            seed=seed,
+            ldaps=(directory.host, directory.ldaps_port),
+            ldap=(directory.host, directory.ldap_port),
+            ca_path=directory.ca_path,
+        )
+        _add_account(stand)
+        yield stand, directory
+
+
+@contextlib.contextmanager
+def samba_stand() -> Iterator[DirectoryStand]:
+    """Start Samba's domain controller."""
+    with SambaDomain() as domain:
+        stand = DirectoryStand(
+            edits=domain,
+            seed=domain.seed,
+            ldaps=(domain.host, domain.port),
+            ldap=(domain.host, domain.ldap_port),
+            ca_path=domain.ca_path,
+        )
+        _add_account(stand)
+        yield stand
+
+
+def _add_account(stand: DirectoryStand) -> None:
+    stand.edits.add_user("svc-halo", stand.users, sAMAccountName="svc-halo", userPassword=PASSWORD)
+
+
+@pytest.fixture(scope="session", params=["demo", pytest.param("samba", marks=pytest.mark.samba)])
+def directory_stand(request: pytest.FixtureRequest) -> Iterator[DirectoryStand]:
+    """One directory of each kind for all tests; every test works in an OU of its own."""
+    if request.param == "demo":
+        with demo_stand() as (stand, _):
+            yield stand
+        return
+    if missing := samba_missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with samba_stand() as stand:
+        yield stand
+
+
+@pytest.fixture
+def directory_demo() -> Iterator[tuple[DirectoryStand, Directory]]:
+    """A demo directory for this test alone, to switch faults on."""
+    with demo_stand() as both:
+        yield both
+
+
+@pytest.fixture
+def directory_expired() -> Iterator[DirectoryStand]:
+    """A demo directory whose certificate has expired."""
+    with demo_stand(valid_days=-1) as (stand, _):
+        yield stand
+
+
+@pytest.fixture
+def directory_ou(directory_stand: DirectoryStand) -> str:
+    """An organisational unit for this test alone, by its DN."""
+    return directory_stand.edits.add_ou(f"Test {next(directory_stand.numbers)}")
+
+
+@pytest.fixture
+def directory_proxy() -> Iterator[Callable[[Address, int | None], CuttingProxy]]:
+    """Make proxies in front of a server that cut its answers off."""
+    proxies: list[CuttingProxy] = []
+
+    def make(target: Address, limit: int | None) -> CuttingProxy:
+        proxies.append(CuttingProxy(target, limit))
+        return proxies[-1]
+
+    yield make
+    for proxy in proxies:
+        proxy.close()
+
+
+@pytest.fixture
+def directory_closed_port() -> Address:
+    """An address at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+    return host, port
