@@ -81,7 +81,8 @@ class Connection:
 
     def serve(self) -> None:
         """Answer messages until the client leaves, breaks the protocol, or a fault strikes."""
-        with contextlib.suppress(OSError, ber.BerError, ConnectionLostError):
+        # A ValueError is a message that cannot be decoded.
+        with contextlib.suppress(OSError, ValueError, ConnectionLostError):
             while (message := ber.read_message(self._receive)) is not None:
                 (_, raw_id), (operation, contents), *controls = ber.elements(message)
                 if operation == _UNBIND:
@@ -89,6 +90,11 @@ class Connection:
                 self._dispatch(ber.number(raw_id), operation, contents, controls)
         # The stream may be the TLS layer that StartTLS put over the socket the server knows.
         self._stream.close()
+
+    def cut(self) -> None:
+        """End the connection from another thread, as a restart of the controller does."""
+        with contextlib.suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
 
     def _dispatch(
         self, message_id: int, operation: int, contents: bytes, controls: list[ber.Element]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from halo_adsync.directory.dn import parse_dn
 from halo_adsync.errors import ConfigurationError
 
 _SERVER = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:\s]+)):(?P<port>[0-9]{1,5})")
@@ -61,6 +62,10 @@ class DirectoryConfig:
         if not self.user or not self.password:
             # A bind without a password succeeds, as nobody (RFC 4513, 5.1.2).
             problems.append(f"{where}: the account or its password is empty; put both into bind.")
+        try:
+            parse_dn(self.base_dn or "")
+        except ValueError as error:
+            problems.append(f"{where}: base_dn is wrong. {error}")
         if problems:
             raise ConfigurationError(problems)
 

@@ -1,7 +1,6 @@
 """A signed-in connection to one domain controller, on ldap3: TLS, bind, searches, and how they fail."""
 
 import contextlib
-import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
@@ -10,21 +9,16 @@ from typing import Any
 from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, Connection, Server, Tls
 from ldap3.core.exceptions import LDAPException, LDAPSocketReceiveError
 from ldap3.core.results import (
-    RESULT_ADMIN_LIMIT_EXCEEDED,
     RESULT_BUSY,
-    RESULT_INVALID_CREDENTIALS,
     RESULT_INVALID_DN_SYNTAX,
     RESULT_NO_SUCH_OBJECT,
-    RESULT_REFERRAL,
-    RESULT_SIZE_LIMIT_EXCEEDED,
-    RESULT_STRONGER_AUTH_REQUIRED,
     RESULT_SUCCESS,
-    RESULT_TIME_LIMIT_EXCEEDED,
     RESULT_UNAVAILABLE,
 )
 
 from halo_adsync.directory.config import DirectoryConfig, Endpoint
 from halo_adsync.directory.entry import EVERYTHING, RawEntry
+from halo_adsync.directory.results import bind_reason, failure_reason
 from halo_adsync.errors import DirectoryRefused, IncompleteRead
 from halo_adsync.model import Meter
 
@@ -34,29 +28,6 @@ PAGE_SIZE = 1000
 _PAGED_RESULTS = "1.2.840.113556.1.4.319"
 # "Do not refer me to other partitions" (Microsoft: LDAP_SERVER_DOMAIN_SCOPE_OID).
 _DOMAIN_SCOPE = ("1.2.840.113556.1.4.1339", False, None)
-
-# Microsoft's error codes in the text of a refused bind (winerror.h, in hexadecimal).
-_BIND_REASONS = {
-    "525": "there is no such account; put its UPN, DOMAIN\\name or DN into bind.user",
-    "52e": "the password is wrong; put the right one into the secret that bind.password names (it was tried "
-    "once only, because repeated attempts lock the account)",
-    "530": "it may not sign in at this hour; widen its logon hours",
-    "531": "it may not sign in from this computer; widen the list of its workstations",
-    "532": "its password has expired; set a new one that does not expire",
-    "533": "it is disabled; enable it",
-    "701": "the account has expired; move its expiry date",
-    "773": "its password must be changed at the next sign-in; set a new one without that condition",
-    "775": "it is locked out; unlock it and find out who tries wrong passwords",
-}
-_BIND_REASON = re.compile(r"\bdata ([0-9a-fA-F]+)\b")
-_RESULTS = {
-    RESULT_TIME_LIMIT_EXCEEDED: "ran into its time limit",
-    RESULT_SIZE_LIMIT_EXCEEDED: "cut its answer off at its size limit",
-    RESULT_REFERRAL: "does not hold this part of the directory and refers to another server",
-    RESULT_ADMIN_LIMIT_EXCEEDED: "ran into an administrative limit",
-    RESULT_BUSY: "is busy",
-    RESULT_UNAVAILABLE: "is not available now",
-}
 
 
 class ServerFailedError(Exception):
@@ -163,10 +134,8 @@ class Session:
         return entries, result
 
     def _check(self, result: dict[str, Any]) -> None:
-        code = result["result"]
-        if code != RESULT_SUCCESS:
-            why = _RESULTS.get(code, f"ended a search with result {code} ({result['description']})")
-            raise ServerFailedError(self.server, f"{why}.")
+        if result["result"] != RESULT_SUCCESS:
+            raise ServerFailedError(self.server, f"{failure_reason(result)}.")
 
     def _connect(self, endpoint: Endpoint, context: ssl.SSLContext | None) -> Any:
         """Connect to the first of the name's addresses that answers."""
@@ -242,7 +211,7 @@ class Session:
             self._check(result)
         if code != RESULT_SUCCESS:
             raise DirectoryRefused(
-                f"{self.server} refused the account '{self._config.user}': {_bind_reason(result)}."
+                f"{self.server} refused the account '{self._config.user}': {bind_reason(result)}."
             )
 
     @contextlib.contextmanager
@@ -281,18 +250,6 @@ class _NameCheckingTls(Tls):
             self.failure = error
             raise
         connection.socket.settimeout(silence)
-
-
-def _bind_reason(result: dict[str, Any]) -> str:
-    if result["result"] == RESULT_STRONGER_AUTH_REQUIRED:
-        return "it takes no password without TLS; set tls to ldaps or starttls"
-    match = _BIND_REASON.search(result["message"] or "")
-    if result["result"] == RESULT_INVALID_CREDENTIALS and match:
-        code = match[1].lower()
-        return _BIND_REASONS.get(
-            code, f"Windows error {code} (hexadecimal); look it up in Microsoft's winerror.h"
-        )
-    return f"result {result['result']} ({result['description']})"
 
 
 def _silence_or_end(error: LDAPException, seconds: int) -> str:

@@ -11,7 +11,6 @@ from halo_adsync.directory.entry import (
     NETBIOS,
     ROOT_DSE,
     RawEntry,
-    canonical_dn,
     guid_dn,
     is_group,
     netbios_filter,
@@ -21,7 +20,7 @@ from halo_adsync.directory.entry import (
 )
 from halo_adsync.directory.groups import nested_members, with_all_values
 from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest
-from halo_adsync.directory.tree import Containers, count_people
+from halo_adsync.directory.tree import Containers, count_people, dn_key
 from halo_adsync.errors import IncompleteRead
 from halo_adsync.model import DirectoryRead, ObjectGuid, Person
 
@@ -165,8 +164,8 @@ def _matched(members: dict[str, set[str]], people: Iterable[Person]) -> dict[str
     """Turn the DNs of members into GUIDs, as far as they are people of this read."""
     if not members:
         return {}
-    by_name = {canonical_dn(person.dn): person.guid for person in people}
+    by_name = {dn_key(person.dn): person.guid for person in people}
     return {
-        group: frozenset(by_name[name] for name in map(canonical_dn, names) if name in by_name)
+        group: frozenset(by_name[name] for name in map(dn_key, names) if name in by_name)
         for group, names in members.items()
     }

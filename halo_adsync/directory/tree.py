@@ -64,14 +64,14 @@ class Containers:
     def _lookup(self, dn: str) -> ObjectGuid | None:
         # Most people share few containers, all spelled alike.
         if dn not in self._by_spelling:
-            self._by_spelling[dn] = self._by_name.get(_key(dn))
+            self._by_spelling[dn] = self._by_name.get(dn_key(dn))
         return self._by_spelling[dn]
 
     def _read(self) -> None:
         pages = self._session.pages(self.base, CONTAINERS, (GUID,))
         entries = [entry for page in pages for entry in page]
         self.tree = build_tree(entries, self.base)
-        self._by_name = {_key(container.dn): guid for guid, container in self.tree.containers.items()}
+        self._by_name = {dn_key(container.dn): guid for guid, container in self.tree.containers.items()}
         self._by_spelling: dict[str, ObjectGuid | None] = {}
 
 
@@ -84,10 +84,10 @@ def build_tree(entries: Iterable[RawEntry], base: str) -> Tree:
     children: defaultdict[str, list[RawEntry]] = defaultdict(list)
     top = None
     for entry in entries:
-        if _key(entry.dn) == _key(base):
+        if dn_key(entry.dn) == dn_key(base):
             top = entry
         else:
-            children[_key(_parent(entry))].append(entry)
+            children[dn_key(_parent(entry))].append(entry)
     if top is None:
         raise IncompleteRead(f"'{base}' is no container that the account can see: correct base_dn.")
     return Tree({container.guid: container for container in _walk(top, children)})
@@ -117,7 +117,7 @@ def _walk(top: RawEntry, children: dict[str, list[RawEntry]]) -> Iterator[Contai
         entry, parent = waiting.pop()
         container = container_from_entry(entry, parent)
         yield container
-        below = sorted(children.pop(_key(entry.dn), []), key=lambda child: _key(child.dn), reverse=True)
+        below = sorted(children.pop(dn_key(entry.dn), []), key=lambda child: dn_key(child.dn), reverse=True)
         waiting.extend((child, container.guid) for child in below)
 
 
@@ -128,7 +128,12 @@ def _parent(entry: RawEntry) -> str:
         raise IncompleteRead(f"The directory answered with a name that cannot be read: {error}") from None
 
 
-def _key(dn: str) -> str:
+def dn_key(dn: str) -> str:
+    """Return the canonical form of a name that the directory gave.
+
+    Raises:
+        IncompleteRead: it is no distinguished name.
+    """
     try:
         return canonical_dn(dn)
     except ValueError as error:

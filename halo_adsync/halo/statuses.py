@@ -13,6 +13,8 @@ from typing import Any
 from halo_adsync.errors import Doubtful, HaloAdSyncError, HaloRefused, HaloUnavailable, RecordRejected
 
 LONGEST_SENTENCE = 400
+LONGEST_READ = 20 * LONGEST_SENTENCE
+"""An error body is looked at so far: some answer with pages of stack trace."""
 _REDACTED = "(…)"
 _SHORTEST_HIDDEN = 3
 _E_MAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
@@ -74,9 +76,11 @@ def sentence(body: bytes, hide: Collection[str] = ()) -> str:
 
 def redact(text: str, hide: Collection[str]) -> str:
     """Strike out the values of `hide` and every e-mail address; keep the text to one line of fair length."""
+    # Addresses first: a value that is part of one would leave the rest of it standing.
+    text = _E_MAIL.sub(_REDACTED, text[:LONGEST_READ])
     for value in sorted({v for v in hide if len(v) >= _SHORTEST_HIDDEN}, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _REDACTED, text, flags=re.IGNORECASE)
-    line = " ".join(_E_MAIL.sub(_REDACTED, text).split())
+    line = " ".join(text.split())
     return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + "…"
 
 

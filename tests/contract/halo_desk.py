@@ -8,7 +8,7 @@ from uuid import UUID
 
 from devstack.halo import SimulatedHalo
 from halo_adsync.halo.adapter import HaloInstance
-from halo_adsync.halo.budget import Budget, Ledger
+from halo_adsync.halo.budget import Budget, Ledger, Pulse, no_pulse
 from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.port import UserWrite
 from halo_adsync.model import HaloSiteId, HaloUserId, Meter, ObjectGuid
@@ -52,6 +52,7 @@ class Desk:
         ledger: Ledger | None = None,
         patience: float = 600,
         meter: Meter | None = None,
+        pulse: Pulse = no_pulse,
         **config: Any,
     ) -> HaloInstance:
         """Return an adapter; `config` overrides what it is configured with."""
@@ -65,6 +66,7 @@ class Desk:
             HaloConfig(**(settings | config)),
             meter=meter or Meter(),
             budget=Budget(ledger, self.time.clock, self.time.sleep, patience),
+            pulse=pulse,
         )
 
     def create(self, number: int, **fields: str) -> UserWrite:

@@ -248,7 +248,7 @@ def test_nested_groups_with_a_cycle(directory_stand: DirectoryStand, directory_o
     stranger = directory_stand.person("Stranger", outside)
     lowest = edits.add_group("Lowest (a*b), c", directory_ou, [people["Cem"], people["Bob, Jr. (üñ*)"]])
     middle = edits.add_group("Middle", directory_ou, [lowest, people["Bob, Jr. (üñ*)"]])
-    top = edits.add_group("Top", directory_ou, [middle, people["Anna"], stranger])
+    top = edits.add_group("Töp 🦊", directory_ou, [middle, people["Anna"], stranger])
     edits.set_members(lowest, [people["Cem"], people["Bob, Jr. (üñ*)"], top])
     empty = edits.add_group("Empty", directory_ou)
     result = read(directory_stand, inside, groups=(top, empty))

@@ -1,5 +1,6 @@
 """Contract: signing in to the simulated Halo, its rate limit, and the probe."""
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -81,8 +82,11 @@ def test_a_wrong_scope_is_named(desk: Desk) -> None:
 
 def test_an_instance_that_does_not_answer_is_unavailable(desk: Desk) -> None:
     """A port where nobody listens is an outage after a few tries."""
-    with desk.open(url="http://127.0.0.1:9") as halo, pytest.raises(HaloUnavailable, match="no connection"):
-        halo.check()
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with desk.open(url=url) as halo, pytest.raises(HaloUnavailable, match="no connection"):
+            halo.check()
     assert len(desk.time.slept) == 3
 
 
@@ -146,17 +150,19 @@ def test_the_ledger_keeps_requests_within_halos_limit(desk: Desk) -> None:
 
 def test_the_pulse_beats_before_each_request_and_can_stop_the_run(desk: Desk) -> None:
     """A pulse that raises stops the run before the next request."""
-    with desk.open() as halo:
-        halo.clients()
-        sent = len(desk.halo.requests)
+    beats: list[int] = []
 
-        def lost() -> None:
+    def pulse() -> None:
+        beats.append(len(desk.halo.requests))
+        if len(beats) > 3:
             raise InterruptedError
 
-        halo._api._transport._pulse = lost
+    with desk.open(pulse=pulse) as halo:
+        halo.clients()
         with pytest.raises(InterruptedError):
             halo.clients()
-    assert len(desk.halo.requests) == sent
+    assert beats == [0, 1, 2, 3]
+    assert len(desk.halo.requests) == 3
 
 
 def test_static_headers_are_sent() -> None:
