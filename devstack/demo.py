@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -16,7 +15,7 @@ from devstack.stack import CUSTOMERS, ROOT, Stack
 
 PATIENCE_SECONDS = 60
 _SHOWN = 18
-_out = Console(highlight=False)
+_out = Console(highlight=False, soft_wrap=True)
 
 
 def tell(stack: Stack) -> None:
@@ -28,7 +27,7 @@ def tell(stack: Stack) -> None:
         run = _sync(stack, customer, dry_run=True)
         _check(run, "planned", bool(run["counts"]["create"]))
     _command(stack, "plan", CUSTOMERS[0], shown=_SHOWN)
-    _heading("3. The first sync: timer, HTTP and command line all go through the same queue; this one is HTTP")
+    _heading("3. The first sync: asked for by HTTP, worked on from the queue")
     for customer in CUSTOMERS:
         run = _sync(stack, customer)
         _check(run, "ok", bool(run["counts"]["create"]))
@@ -61,7 +60,8 @@ def _sync(stack: Stack, customer: str, *, dry_run: bool = False) -> dict[str, An
     cost = run["cost"]
     _out.print(
         f"   POST /api/customers/{customer}/sync -> [green]{run['status']}[/green]: {counts};"
-        f" {cost['halo_requests']} requests to Halo, {cost['ldap_searches']} LDAP searches, {cost['seconds']:.1f} s"
+        f" {cost['halo_requests']} requests to Halo, {cost['ldap_searches']} LDAP searches,"
+        f" {cost['seconds']:.1f} s"
     )
     return run
 
@@ -73,23 +73,24 @@ def _check(run: dict[str, Any], status: str, holds: bool) -> None:
 
 def _command(stack: Stack, *arguments: str, shown: int | None = None) -> None:
     """Run `halo-adsync` as a person would, and show the first lines of what it prints."""
-    _out.print(f"   $ halo-adsync {' '.join(arguments)}", style="bold", soft_wrap=True)
+    _out.print(f"   $ halo-adsync {' '.join(arguments)}", style="bold")
     environment = {**os.environ, **stack.environment}
     done = subprocess.run(
         stack.command(*arguments), env=environment, cwd=ROOT, check=True, capture_output=True, text=True
     )
     lines = done.stdout.splitlines()
     for line in lines[:shown]:
-        _out.print(f"   {line}", markup=False, soft_wrap=True)
+        _out.print(f"   {line}", markup=False)
     if shown is not None and len(lines) > shown:
         _out.print(f"   ... ({len(lines) - shown} more lines)", style="dim")
 
 
 def _show_halo(stack: Stack) -> None:
     sites = Counter(int(user["site_id"]) for user in stack.halo.people)
+    by_name = sorted(stack.halo.sites.values(), key=lambda site: str(site["name"]))
     for client in stack.halo.clients.values():
         _out.print(f"   {client['name']}", markup=False, style="bold")
-        for site in stack.halo.sites.values():
+        for site in by_name:
             if int(site["client_id"]) == client["id"]:
                 _out.print(f"      {site['name']:<28}{sites[site['id']]:>5} people", markup=False)
 
@@ -114,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -63,10 +63,14 @@ class Stack:
         storage = starting.enter_context(Azurite(port_base=ports.storage))
         self.halo = starting.enter_context(SimulatedHalo(port=ports.halo))
         self.trust = starting.enter_context(
-            Directory.from_ldif(data / "school-trust.ldif", folder=self.folder / "trust", ldaps_port=ports.trust)
+            Directory.from_ldif(
+                data / "school-trust.ldif", folder=self.folder / "trust", ldaps_port=ports.trust
+            )
         )
         self.company = starting.enter_context(
-            Directory.from_ldif(data / "company.ldif", folder=self.folder / "company", ldap_port=ports.company)
+            Directory.from_ldif(
+                data / "company.ldif", folder=self.folder / "company", ldap_port=ports.company
+            )
         )
         self.environment = {
             "AzureWebJobsStorage": storage.connection_string,
@@ -97,12 +101,12 @@ class Stack:
         return path
 
     def _write_environment(self) -> Path:
-        """Write what a shell needs, readable by its owner only: the storage key and the passwords are in it."""
+        """Write what a shell needs; readable by its owner only, because passwords are in it."""
         path = self.folder / "environment"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.writelines(f"export {name}='{value}'\n" for name, value in self.environment.items())
         return path
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the command line that runs `halo-adsync` with these arguments."""
+        """Return what runs `halo-adsync` with these arguments."""
         return [sys.executable, "-m", "halo_adsync", *arguments]

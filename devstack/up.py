@@ -14,7 +14,10 @@ _out = Console(highlight=False)
 
 
 def main() -> None:
-    """Start everything, do what the demo does, and wait."""
+    """Start everything, do what the demo does, and wait.
+
+    What the emulator and the simulated Halo hold goes with them: every start is a fresh one.
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -34,11 +37,12 @@ Everything is running; Ctrl-C stops it. In another terminal:
    .venv/bin/halo-adsync customer list
    .venv/bin/halo-adsync tree school-trust
    .venv/bin/halo-adsync plan school-trust
-   curl -H "x-functions-key: $(cat .data/host/key)" {stack.host.url}/api/customers/company/runs
+   curl -H "x-functions-key: {stack.host.key}" {stack.host.url}/api/customers/company/runs
 
    Functions     {stack.host.url}/api/health
    Halo          {stack.halo.url}   what it holds: {stack.halo.url}/_control/state
-   Directories   ldaps://localhost:{stack.trust.ldaps_port} and ldap://localhost:{stack.company.ldap_port} (StartTLS)
+   Directories   ldaps://localhost:{stack.trust.ldaps_port}
+                 ldap://localhost:{stack.company.ldap_port} (StartTLS)
    Files         .data/school-trust.yaml, .data/company.yaml: change them and apply them again"""
 
 

@@ -1,4 +1,4 @@
-"""Applying: settle a stored plan line by line, in order, in batches, with nothing lost and nothing done twice."""
+"""Applying: settle a stored plan in order, in batches, with nothing lost and nothing done twice."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -142,7 +142,15 @@ class Applier:
             if outcome is None or outcome.user is None or place is None or place.site is None:
                 return None
             guid = ObjectGuid(change.guid)
-            return Link(guid, outcome.user, place.client, place.site, active=True, dn=DistinguishedName(change.dn), fields=written)
+            return Link(
+                guid,
+                outcome.user,
+                place.client,
+                place.site,
+                active=True,
+                dn=DistinguishedName(change.dn),
+                fields=written,
+            )
         link = replace(base, dn=DistinguishedName(change.dn), fields={**base.fields, **written})
         if place is not None and place.site is not None:
             link = replace(link, client=place.client, site=place.site)

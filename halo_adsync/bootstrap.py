@@ -71,7 +71,10 @@ class Builder:
             )
         else:
             client = QueueClient(
-                settings.queue_uri or "", QUEUE, credential=credential(settings.client_id), message_encode_policy=ENCODING
+                settings.queue_uri or "",
+                QUEUE,
+                credential=credential(settings.client_id),
+                message_encode_policy=ENCODING,
             )
         return AzureRequests(client)
 
@@ -124,8 +127,8 @@ class Builder:
         """
         if isinstance(block.connect, RelayBlock):
             raise ConfigurationError(
-                f"Directory {block.id}: this version reaches directories directly only, not yet through a relay;"
-                " set connect: direct and run it where the domain controller can be reached."
+                f"Directory {block.id}: this version reaches directories directly only, not yet through a"
+                " relay; set connect: direct and run it where the domain controller can be reached."
             )
         secrets = self.secrets()
         config = DirectoryConfig(
@@ -171,5 +174,3 @@ def actor() -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-

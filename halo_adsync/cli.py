@@ -1,9 +1,10 @@
-"""The command line. Each command calls one use case, and shapes what it answers for people or for machines."""
+"""The command line. Each command calls one use case and shapes its answer for people or machines."""
 
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from halo_adsync import terminal
-from halo_adsync.bootstrap import HALO_FIELDS, Builder, actor, app as builder
+from halo_adsync.bootstrap import HALO_FIELDS, Builder, actor
+from halo_adsync.bootstrap import app as builder
 from halo_adsync.checks import check_customer, check_storage
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import export, json_schema, parse
@@ -55,11 +57,20 @@ cli.add_typer(halo, name="halo")
 type Id = Annotated[str, typer.Argument(help="The customer's id.", metavar="ID")]
 type RunArgument = Annotated[str, typer.Argument(help="The run, as `runs` lists it.", metavar="RUN")]
 type AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-type ModeOption = Annotated[Mode, typer.Option(help="delta: what changed; full: everybody against the links; reconcile: everybody against Halo.")]
+type ModeOption = Annotated[
+    Mode,
+    typer.Option(
+        help="delta: what changed; full: everybody against the links; reconcile: everybody against Halo."
+    ),
+]
 
 
 @cli.command()
-def check(customer: Annotated[str | None, typer.Argument(help="One customer; all of them if left out.", metavar="[ID]")] = None) -> None:
+def check(
+    customer: Annotated[
+        str | None, typer.Argument(help="One customer; all of them if left out.", metavar="[ID]")
+    ] = None,
+) -> None:
     """Check settings, storage, secrets, directories and Halo; writes nothing."""
     with _told():
         worst = terminal.OK
@@ -75,7 +86,9 @@ def check(customer: Annotated[str | None, typer.Argument(help="One customer; all
 
 
 @customers.command("apply")
-def customer_apply(files: Annotated[list[Path], typer.Argument(help="Customer files (YAML or JSON).", metavar="FILE...")]) -> None:
+def customer_apply(
+    files: Annotated[list[Path], typer.Argument(help="Customer files (YAML or JSON).", metavar="FILE...")],
+) -> None:
     """Read customer files and keep them; none is kept unless all are valid."""
     with _told():
         parsed: list[Customer] = []
@@ -87,7 +100,9 @@ def customer_apply(files: Annotated[list[Path], typer.Argument(help="Customer fi
             except ConfigurationError as error:
                 problems += error.problems
             except (OSError, UnicodeDecodeError) as error:
-                problems.append(f"{path}: cannot be read ({type(error).__name__}); give a UTF-8 text file that exists.")
+                problems.append(
+                    f"{path}: cannot be read ({type(error).__name__}); give a UTF-8 text file that exists."
+                )
         if problems:
             raise ConfigurationError(problems)
         store = builder().store()
@@ -114,7 +129,9 @@ def customer_list(as_json: AsJson = False) -> None:
     with _told():
         found = builder().store().customers()
         if as_json:
-            terminal.print_json([{"id": c.id, "name": c.name, "enabled": c.enabled, "policy": c.policy} for c in found])
+            terminal.print_json(
+                [{"id": c.id, "name": c.name, "enabled": c.enabled, "policy": c.policy} for c in found]
+            )
             return
         for customer in found:
             state = "" if customer.enabled else "  (disabled)"
@@ -124,7 +141,9 @@ def customer_list(as_json: AsJson = False) -> None:
 
 
 @customers.command("remove")
-def customer_remove(customer: Id, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+def customer_remove(
+    customer: Id, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
     """Forget a customer: its file, links, runs and plans. Nothing in Halo is changed."""
     with _told():
         store = builder().store()
@@ -147,7 +166,9 @@ def plan(
     mode: ModeOption = Mode.full,
     output_format: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.text,
     out: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show every line as text, not only the first of a kind.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every line as text, not only the first of a kind.")
+    ] = False,
 ) -> None:
     """Show what a sync would do. Nothing is written to Halo."""
     with _told(customer, mode, as_json=output_format is Format.json):
@@ -169,7 +190,9 @@ def plan(
 def sync(
     customer: Id,
     mode: ModeOption = Mode.full,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan and judge only; write nothing to Halo.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Plan and judge only; write nothing to Halo.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring Halo in step with the directory, now and here."""
@@ -226,11 +249,13 @@ def tree(customer: Id, as_json: AsJson = False) -> None:
             below = terminal.people_below(containers)
             data += [
                 {
-                    "directory": block.id, "guid": c.container.guid, "dn": c.container.dn, "name": c.container.name,
-                    "parent": c.container.parent, "people": c.people, "people_below": below[c.container.guid],
+                    "directory": block.id,
+                    **asdict(c.container),
+                    "people": c.people,
+                    "people_below": below[c.container.guid],
                 }
                 for c in containers
-            ]  # fmt: skip
+            ]
             if not as_json:
                 terminal.print_tree(f"{block.id}: people directly inside (and in all below)", containers)
         if as_json:
@@ -245,10 +270,14 @@ def halo_probe(customer: Id, as_json: AsJson = False) -> None:
         with builder().halo(found, Meter(), lambda: None) as instance:
             findings = probe(instance)
         if as_json:
-            terminal.print_json([{"question": f.question, "answer": f.answer, "meaning": f.meaning} for f in findings])
+            terminal.print_json(
+                [{"question": f.question, "answer": f.answer, "meaning": f.meaning} for f in findings]
+            )
             return
         for finding in findings:
-            terminal.output.print(f"{finding.question}\n  {finding.answer}\n  {finding.meaning}", markup=False)
+            terminal.output.print(
+                f"{finding.question}\n  {finding.answer}\n  {finding.meaning}", markup=False
+            )
 
 
 def main() -> None:
@@ -306,5 +335,3 @@ def _told(customer: str = "", mode: Mode = Mode.full, *, as_json: bool = False) 
         if as_json:
             terminal.print_json(terminal.failure_json(customer, mode.value, error))
         raise typer.Exit(terminal.error_status(error)) from None
-
-

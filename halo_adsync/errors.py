@@ -1,6 +1,6 @@
 """Exceptions, named for what to do next.
 
-    HaloAdSyncError                 every error that this product raises on purpose; its text is a sentence for people
+    HaloAdSyncError                 every error raised on purpose; its text is a sentence for people
     ├── ConfigurationError          mend the file or the setting that it names, then try again (exit 2)
     │   ├── SecretMissing           put the named secret where the sentence says
     │   └── NotFound                there is no such customer or run: correct the name
@@ -29,7 +29,7 @@ class HaloAdSyncError(Exception):
 
 
 class ConfigurationError(HaloAdSyncError):
-    """The customer file or the app's settings are wrong; `problems` lists every place and what to do there."""
+    """The customer file or the app's settings are wrong; `problems` says where and what to do."""
 
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -61,7 +61,9 @@ class BudgetSpent(Unavailable):
 
     def __init__(self, until: datetime) -> None:
         self.until = until
-        super().__init__(f"Halo's request budget is used up until {until:%Y-%m-%d %H:%M:%S} UTC; the run goes on then.")
+        super().__init__(
+            f"Halo's request budget is used up until {until:%Y-%m-%d %H:%M:%S} UTC; the run goes on then."
+        )
 
 
 class StateUnavailable(Unavailable):

@@ -128,7 +128,11 @@ class Planner:
             for rung in self._customer.match
         ]
         return _by_id(
-            user for client in clients for rung, value in keys if value for user in halo.find_users(client, rung, value)
+            user
+            for client in clients
+            for rung, value in keys
+            if value
+            for user in halo.find_users(client, rung, value)
         )
 
     def _with_details(self, found: Survey, side: HaloSide, halo: Halo) -> HaloSide:
@@ -140,7 +144,9 @@ class Planner:
         return replace(side, users={**side.users, **_by_id(halo.user(user) for user in lacking)})
 
 
-def read_request(customer: Customer, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]) -> ReadRequest:
+def read_request(
+    customer: Customer, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]
+) -> ReadRequest:
     """Say what one directory has to be asked for."""
     prefix = f"{directory.id}|"
     base = canonical_dn(directory.base_dn) if directory.base_dn and len(customer.directories) > 1 else ""
@@ -160,7 +166,7 @@ def read_request(customer: Customer, directory: DirectoryBlock, anchors: Mapping
 
 
 def _clients(side: HaloSide, wanted: Iterable[WantedSite]) -> tuple[HaloClientId, ...]:
-    """Return the mapped clients: those of the wanted places and those of the people who are linked already."""
+    """Return the mapped clients: those of the wanted places, and of the people who are linked."""
     keys = {site.client.key for site in wanted} | {site.key for site in wanted}
     found = {side.places[key].client for key in keys if key in side.places}
     return tuple(sorted(found | _linked_clients(side.links)))

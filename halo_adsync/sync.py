@@ -146,11 +146,15 @@ class Sync:
         mode = "reconcile" if run.mode == "reconcile" else "full"  # there is no cursor to read a delta from
         run = replace(run, mode=mode, status=Status.RUNNING, batch_size=part.customer.halo.batch_size)
         part.state.save_run(run, part.lease)
-        planned = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse).plan(part.state, halo)
+        planned = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse).plan(
+            part.state, halo
+        )
         violations = judge(part.customer, planned.plan)
         status = Status.PLANNED if run.dry_run else Status.BLOCKED if violations else Status.APPLYING
         run = replace(run, status=status)
-        return part.state.save_plan(run, planned.plan, violations, planned.places, planned.anchors, part.lease)
+        return part.state.save_plan(
+            run, planned.plan, violations, planned.places, planned.anchors, part.lease
+        )
 
     def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
         """Settle what is left of the plan, as far as this slice gets."""

@@ -69,13 +69,23 @@ def failure_json(customer: str, mode: str, error: HaloAdSyncError) -> dict[str, 
     """Return the object that `--json` prints where no run came about."""
     status = "skipped" if isinstance(error, Busy) else "failed"
     cause = "configuration" if isinstance(error, ConfigurationError) else type(error).__name__
-    return {"run": None, "customer": customer, "mode": mode, "status": status, "message": str(error), "cause": cause}
+    return {
+        "run": None,
+        "customer": customer,
+        "mode": mode,
+        "status": status,
+        "message": str(error),
+        "cause": cause,
+    }
 
 
 def print_run(run: Run, next_step: str = "") -> None:
     """Tell a person how a run ended, and what to do next."""
     colour = _COLOURS.get(run.status, "red")
-    counts = ", ".join(f"{number} {bucket}" for bucket, number in run.counts.items() if number) or "nobody in scope"
+    counts = (
+        ", ".join(f"{number} {bucket}" for bucket, number in run.counts.items() if number)
+        or "nobody in scope"
+    )
     output.print(f"Run {run.id} of {run.customer} ({run.mode}): [{colour}]{run.status.value}[/{colour}]")
     output.print(f"  {counts}")
     cost = run.cost
@@ -113,11 +123,13 @@ def print_tree(title: str, containers: Sequence[CountedContainer]) -> None:
     for counted in containers:
         container = counted.container
         total = below[container.guid]
-        if not total and container.parent is not None and container.name not in {"Users"} and _is_system(counted):
+        if not total and container.parent is not None and _is_system(counted):
             continue
         parent = nodes.get(container.parent, root)
         inside = f"{counted.people}" + (f" ({total})" if total != counted.people else "")
-        nodes[container.guid] = parent.add(f"{escape(container.name)}  [bold]{inside}[/bold]  [dim]{container.guid}[/dim]")
+        nodes[container.guid] = parent.add(
+            f"{escape(container.name)}  [bold]{inside}[/bold]  [dim]{container.guid}[/dim]"
+        )
     output.print(root)
 
 

@@ -93,8 +93,10 @@ class DirectoryConfig:
             return None
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise ConfigurationError(f"Directory '{self.id}': there is no file '{self.ca_file}' (ca_file).")
+        # With an empty text Python would trust the system's authorities; with a blank one it says that it is none.
+        text = None if self.ca_certificate is None else f"{self.ca_certificate}\n"
         try:
-            context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_certificate)
+            context = ssl.create_default_context(cafile=self.ca_file, cadata=text)
         except (ssl.SSLError, OSError, ValueError):
             raise ConfigurationError(
                 f"Directory '{self.id}': ca_certificate or ca_file holds no certificate that can be read; "

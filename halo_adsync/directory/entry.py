@@ -5,11 +5,11 @@ be imported from here.
 """
 
 import base64
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag
-from re import compile as regex
 
 from halo_adsync.directory.dn import canonical_dn, format_dn, parent_dn, parse_dn
 from halo_adsync.directory.filters import both, checked_filter, escape_filter_value
@@ -75,7 +75,7 @@ CONTAINERS = (
 PEOPLE = "(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=TRUE)))"
 """People; not computers (their category is another), nor what the domain itself needs, such as krbtgt."""
 
-_RANGE = regex(r"range=[0-9]+-([0-9]+|\*)")
+_RANGE = re.compile(r"range=[0-9]+-([0-9]+|\*)")
 _SIDS = frozenset({"objectsid", "sidhistory", "tokengroups", "tokengroupsglobalanduniversal"})
 _FILETIMES = frozenset(
     {"accountexpires", "badpasswordtime", "lastlogoff", "lastlogon", "lastlogontimestamp", "lockouttime"}

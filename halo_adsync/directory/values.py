@@ -25,7 +25,7 @@ def guid_from_bytes(raw: bytes) -> ObjectGuid:
 
 
 def guid_to_bytes(guid: ObjectGuid) -> bytes:
-    """Return a GUID's 16 bytes as the directory stores them.
+    """Return a GUID's 16 bytes as the directory stores them; escaped, they are what a filter compares with.
 
     Raises:
         ValueError: the text is no GUID.

@@ -55,7 +55,9 @@ class HaloInstance:
         self._api = HaloApi(config, meter=meter, budget=budget, pulse=pulse)
         self._reader = UserReader(self._api)
         self._search = UserSearch(self._api, self._reader)
-        self._writer = BatchWriter(self._post_users, self._look_up)
+        self._writer = BatchWriter(
+            self._post_users, self._look_up, lambda seconds: budget.pause(seconds, pulse)
+        )
 
     def __enter__(self) -> Self:
         return self

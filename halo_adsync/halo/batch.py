@@ -18,6 +18,8 @@ from halo_adsync.model import HaloUserId, ObjectGuid
 
 TRIES = 2
 """How often a single user is sent when no clear answer comes back."""
+SETTLE_SECONDS = 5.0
+"""How long a request whose answer got lost is given to take effect, before the look-up."""
 FAILURES = 3
 """So many users in a row without a clear answer mean that Halo, not a user, is in trouble."""
 _UNCLEAR = "Halo gave no clear answer to this user, twice; it is tried again later."
@@ -41,9 +43,11 @@ class Tied:
 class BatchWriter:
     """Writes batches; remembers across them how often in a row Halo gave no clear answer."""
 
-    def __init__(self, post: Post, look_up: LookUp) -> None:
+    def __init__(self, post: Post, look_up: LookUp, pause: Callable[[float], None]) -> None:
+        """Write through `post`, find through `look_up`, and wait for so many seconds through `pause`."""
         self._post = post
         self._look_up = look_up
+        self._pause = pause
         self._failures = 0
         self._outcomes: dict[ObjectGuid, UserOutcome] = {}
 
@@ -75,7 +79,10 @@ class BatchWriter:
         elif writes:
             try:
                 left: Sequence[UserWrite] = self._send(writes)
-            except (RecordRejected, Doubtful):
+            except RecordRejected:
+                left = writes
+            except Doubtful:
+                self._pause(SETTLE_SECONDS)
                 left = writes
             # Refused or in doubt: some may be stored all the same.
             left = self._absent(left)
@@ -94,7 +101,7 @@ class BatchWriter:
                     self._note(UserOutcome(write.guid, error=str(error)))
                 return
             except Doubtful:
-                pass
+                self._pause(SETTLE_SECONDS)
             if not self._absent([write]):
                 return
         self._failures += 1

@@ -29,6 +29,7 @@ type Record = Mapping[str, Any]
 GUID_FIELD = "third_party_guid"
 EMAIL_FIELD = "emailaddress"
 LOGIN_FIELD = "login"
+DN_FIELD = "activedirectory_dn"
 CUSTOM_PREFIX = "cf"
 GENERAL_USER = "general user"
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 from halo_adsync.errors import HaloRefused, HaloUnavailable
 from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.codec import (
+    DN_FIELD,
     EMAIL_FIELD,
     GUID_FIELD,
     LOGIN_FIELD,
@@ -24,7 +25,7 @@ from halo_adsync.halo.codec import (
 )
 from halo_adsync.halo.pages import INACTIVE_TOO, page_parameters, record_count, records
 
-_WISHED = (GUID_FIELD, LOGIN_FIELD, "activedirectory_dn")
+_WISHED = (GUID_FIELD, LOGIN_FIELD, DN_FIELD)
 _SEARCHED = (EMAIL_FIELD, LOGIN_FIELD, GUID_FIELD)
 _LARGE_PAGE = 1000
 

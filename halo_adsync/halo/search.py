@@ -9,6 +9,7 @@ users are read in full, once, and searched here: nobody counts as absent because
 from collections.abc import Sequence
 from uuid import uuid4
 
+from halo_adsync.errors import HaloRefused, HaloUnavailable
 from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.codec import (
     EMAIL_FIELD,
@@ -92,8 +93,11 @@ class UserSearch:
         if known is None:
             return False
         value = plain_text(known[name])
-        hits = self._first_page(client, {"advanced_search": exact_search(name, value.swapcase())})
-        misses = self._first_page(client, {"advanced_search": exact_search(name, str(uuid4()))})
+        try:
+            hits = self._first_page(client, {"advanced_search": exact_search(name, value.swapcase())})
+            misses = self._first_page(client, {"advanced_search": exact_search(name, str(uuid4()))})
+        except (HaloRefused, HaloUnavailable):
+            return False  # a filter that Halo stumbles over is one that it does not know
         same = all(plain_text(row.get(name)).casefold() == value.casefold() for row in hits)
         return same and record_id(known) in map(record_id, hits) and not misses
 

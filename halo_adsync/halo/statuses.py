@@ -7,7 +7,7 @@ so that the sentence can be logged and shown.
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from halo_adsync.errors import Doubtful, HaloAdSyncError, HaloRefused, HaloUnavailable, RecordRejected
@@ -23,7 +23,8 @@ _TAG = re.compile(r"<[^>]*>")
 
 _NOT_SUCH = frozenset({400, 404, 409, 413, 422})
 """On a write: Halo looked at the records and does not want them."""
-_TRY_LATER = frozenset({408, 425, 429})
+_TRY_LATER = frozenset({408, 425})
+_TOO_MANY_REQUESTS = 429
 _HINTS = {
     401: "Halo does not accept the sign-in; check halo.client_id and the client secret",
     403: (
@@ -34,7 +35,9 @@ _HINTS = {
     413: "the request is too large; make halo.batch_size smaller",
     429: "the rate limit is reached",
 }
-_MESSAGES = ("error_description", "errormessage", "message", "_warning", "detail", "title", "error")
+_COMPLAINTS = ("error_description", "errormessage", "message", "error")
+_MESSAGES = (*_COMPLAINTS, "_warning", "detail", "title")
+"""Where an error body says what is wrong. In a record, `title` is a person's job title."""
 
 
 def failure(
@@ -54,9 +57,9 @@ def failure(
     text = f"{what} was answered with {status}: " + (f"{hint}: {said}" if said else f"{hint}.")
     if write and status in _NOT_SUCH:
         return RecordRejected(said or text)
-    if status in _TRY_LATER:
+    if status == _TOO_MANY_REQUESTS:  # never carried out
         return HaloUnavailable(text)
-    if 300 <= status < 500:  # noqa: PLR2004 - the range of redirections and client errors (RFC 9110)
+    if 300 <= status < 500 and status not in _TRY_LATER:  # noqa: PLR2004 - redirections and client errors (RFC 9110)
         return HaloRefused(text)
     return Doubtful(text) if write else HaloUnavailable(text)
 
@@ -86,14 +89,12 @@ def redact(text: str, hide: Collection[str]) -> str:
 
 def warning(record: Any) -> str:
     """Return the `_warning` that Halo put into a successful answer's record; empty when there is none."""
-    if not isinstance(record, dict):
-        return ""
-    return _text({key.lower(): value for key, value in record.items()}.get("_warning"))
+    return _text(record.get("_warning")) if isinstance(record, dict) else ""
 
 
 def complaint(record: Any) -> str:
     """Return what a record in a successful answer says instead of an id; empty when it says nothing."""
-    return _said(record) if isinstance(record, dict) else ""
+    return _first(record, _COMPLAINTS) if isinstance(record, dict) else ""
 
 
 def _html(text: str) -> str:
@@ -114,10 +115,11 @@ def _said(body: Any) -> str:
     by_name = {key.lower(): value for key, value in body.items()}
     if isinstance(by_name.get("errors"), dict):
         return _model_state(by_name["errors"])
-    for name in _MESSAGES:
-        if said := _text(by_name.get(name)):
-            return said
-    return _model_state(body)
+    return _first(by_name, _MESSAGES) or _model_state(body)
+
+
+def _first(by_name: Mapping[str, Any], names: Iterable[str]) -> str:
+    return next(filter(None, (_text(by_name.get(name)) for name in names)), "")
 
 
 def _model_state(body: dict[str, Any]) -> str:

@@ -113,6 +113,20 @@ def test_every_create_arrives_once(
         assert desk.halo.users[outcome.user or 0]["third_party_guid"] == guid(n)
 
 
+def test_a_write_that_outlives_its_time_out_is_not_repeated(
+    desk: Desk, halo: Halo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that Halo stores after the adapter gave up waiting is found by the look-up."""
+    halo.clients()
+    monkeypatch.setattr(transport, "TIME_OUTS", (1.0, 0.1))
+    monkeypatch.setattr(desk.time, "sleep", lambda _: until_posted(desk))
+    desk.halo.faults.add(FaultKind.DELAY, method="POST", path="/api/Users", seconds=0.3)
+    desk.time.now += timedelta(seconds=1)
+    assert failed(halo.write_users([desk.create(n) for n in BATCH])) == {}
+    assert desk.names() == people(BATCH)
+    assert desk.sent("Users", "POST") == 1
+
+
 def test_a_revoked_token_is_renewed_once(desk: Desk, halo: Halo) -> None:
     """A 401 in the middle of a run costs one new token and one repeat, and stores nothing twice."""
     halo.write_users([desk.create(1)])

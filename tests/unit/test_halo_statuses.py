@@ -15,7 +15,7 @@ from halo_adsync.halo.statuses import LONGEST_SENTENCE, complaint, failure, reda
         (403, HaloRefused, HaloRefused),
         (404, HaloRefused, RecordRejected),
         (405, HaloRefused, HaloRefused),
-        (408, HaloUnavailable, HaloUnavailable),
+        (408, HaloUnavailable, Doubtful),
         (409, HaloRefused, RecordRejected),
         (413, HaloRefused, RecordRejected),
         (422, HaloRefused, RecordRejected),
@@ -83,3 +83,4 @@ def test_what_a_success_says_besides() -> None:
     assert warning([1]) == ""
     assert complaint({"error": "invalid_request", "error_description": "No."}) == "No."
     assert complaint(None) == ""
+    assert complaint({"name": "Ann", "title": "Clerk"}) == ""
