@@ -54,10 +54,10 @@ halo = typer.Typer(help="The Halo instance of a customer.", no_args_is_help=True
 cli.add_typer(customers, name="customer")
 cli.add_typer(halo, name="halo")
 
-type Id = Annotated[str, typer.Argument(help="The customer's id.", metavar="ID")]
-type RunArgument = Annotated[str, typer.Argument(help="The run, as `runs` lists it.", metavar="RUN")]
-type AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-type ModeOption = Annotated[
+Id = Annotated[str, typer.Argument(help="The customer's id.", metavar="ID")]
+RunArgument = Annotated[str, typer.Argument(help="The run, as `runs` lists it.", metavar="RUN")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+ModeOption = Annotated[
     Mode,
     typer.Option(
         help="delta: what changed; full: everybody against the links; reconcile: everybody against Halo."

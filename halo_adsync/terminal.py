@@ -31,7 +31,8 @@ _STATUS = {
 _COLOURS = {Status.OK: "green", Status.PLANNED: "green", Status.PARTIAL: "yellow", Status.BLOCKED: "yellow"}
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False, soft_wrap=True)
+# No line is folded for a pipe.
+output = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def exit_status(run: Run) -> int:
@@ -107,11 +108,11 @@ def print_run(run: Run, next_step: str = "") -> None:
 def print_runs(runs: Sequence[Run]) -> None:
     """List runs, newest first."""
     table = Table(box=None, pad_edge=False)
-    for title in ("run", "mode", "status", "create", "update", "move", "failed", "requested", "by"):
-        table.add_column(title, overflow="fold")
+    for title in ("run", "mode", "status", "create", "update", "move", "failed", "by"):
+        table.add_column(title, no_wrap=True)
     for run in runs:
         counts = [str(run.counts[name]) for name in ("create", "update", "move", "failed")]
-        table.add_row(run.id, run.mode, run.status.value, *counts, run.requested[:19], escape(run.actor))
+        table.add_row(run.id, run.mode, run.status.value, *counts, escape(run.actor))
     output.print(table)
 
 

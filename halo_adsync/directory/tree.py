@@ -49,7 +49,7 @@ class Containers:
         """
         parent = _parent(entry)
         guid = self._lookup(parent)
-        if False:
+        if guid is None and self._fresh:
             # Somebody may have made, renamed or moved a container since it was read.
             self._fresh = False
             self._read()

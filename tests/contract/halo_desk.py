@@ -1,6 +1,6 @@
 """What the contract tests of the Halo adapter share: a clock that nobody waits for, and an opened adapter."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,8 @@ class Time:
 
     now: datetime = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
     slept: list[float] = field(default_factory=list)
+    meanwhile: Callable[[], None] | None = None
+    """What else happens while somebody sleeps."""
 
     def clock(self) -> datetime:
         """Tell the time."""
@@ -34,6 +36,8 @@ class Time:
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         self.slept.append(seconds)
+        if self.meanwhile:
+            self.meanwhile()
         self.now += timedelta(seconds=seconds)
 
 

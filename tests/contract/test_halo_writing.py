@@ -1,11 +1,13 @@
 """Contract: the adapter writes every user once, whatever the simulated Halo does to it."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from devstack.halo import FaultKind, SimulatedHalo
 from halo_adsync.errors import Doubtful, HaloRefused, HaloUnavailable, RecordRejected
+from halo_adsync.halo import transport
 from halo_adsync.halo.port import Halo, SiteWrite, UserOutcome, UserWrite
 from halo_adsync.model import HaloClientId, HaloSiteId, HaloUserId, Meter
 from tests.contract.halo_desk import Desk, Time, guid, people
@@ -16,10 +18,10 @@ BATCH = range(25)
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     """A simulated Halo with one client and its main site."""
-    time = Time()
-    with SimulatedHalo(clock=time.seconds) as halo:
+    clock = Time()
+    with SimulatedHalo(clock=clock.seconds) as halo:
         client = halo.add_client("Contoso")
-        yield Desk(halo, time, client, int(halo.clients[client]["main_site_id"]))
+        yield Desk(halo, clock, client, int(halo.clients[client]["main_site_id"]))
         assert halo.violations == []
 
 
@@ -33,6 +35,14 @@ def halo(desk: Desk) -> Iterator[Halo]:
 def failed(outcomes: Sequence[UserOutcome]) -> dict[str, str]:
     """Return the errors among some outcomes by GUID."""
     return {outcome.guid: outcome.error for outcome in outcomes if outcome.error is not None}
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something to happen, ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
 
 
 def test_a_batch_of_creates_arrives_in_one_request(desk: Desk) -> None:
@@ -119,9 +129,8 @@ def test_a_write_that_outlives_its_time_out_is_not_repeated(
     """A batch that Halo stores after the adapter gave up waiting is found by the look-up."""
     halo.clients()
     monkeypatch.setattr(transport, "TIME_OUTS", (1.0, 0.1))
-    monkeypatch.setattr(desk.time, "sleep", lambda _: until_posted(desk))
+    desk.time.meanwhile = lambda: until(lambda: desk.sent("Users", "POST") > 0)
     desk.halo.faults.add(FaultKind.DELAY, method="POST", path="/api/Users", seconds=0.3)
-    desk.time.now += timedelta(seconds=1)
     assert failed(halo.write_users([desk.create(n) for n in BATCH])) == {}
     assert desk.names() == people(BATCH)
     assert desk.sent("Users", "POST") == 1
