@@ -40,12 +40,10 @@ class Stack:
     Attributes:
         folder: where logs, keys, certificates and customer files go.
         ports: where everything listens.
-        timers: whether the timer fires by itself.
     """
 
     folder: Path
     ports: Ports = field(default_factory=Ports)
-    timers: bool = False
 
     def __enter__(self) -> Self:
         """Start everything; whatever was started is stopped again if something fails."""
@@ -81,11 +79,15 @@ class Stack:
         }
         self.customer_files = [self._write_customer(name) for name in CUSTOMERS]
         self.environment_file = self._write_environment()
-        self.host = starting.enter_context(
-            FunctionsHost(
-                ROOT, env=self.environment, data_dir=self.folder / "host", port=ports.host, timers=self.timers
-            )
-        )
+        self._hosts = starting.enter_context(ExitStack())
+        self.start_host(timers=False)
+
+    def start_host(self, *, timers: bool) -> None:
+        """Start the Functions host, in the place of the one that may be running."""
+        self._hosts.close()
+        folder, port = self.folder / "host", self.ports.host
+        host = FunctionsHost(ROOT, env=self.environment, data_dir=folder, port=port, timers=timers)
+        self.host = self._hosts.enter_context(host)
 
     def _write_customer(self, name: str) -> Path:
         text = Template((SAMPLES / f"{name}.yaml").read_text("utf-8")).substitute(

@@ -22,8 +22,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with Stack(ROOT / ".data", FIXED, timers=True) as stack:
+        with Stack(ROOT / ".data", FIXED) as stack:
             tell(stack)
+            stack.start_host(timers=True)
             _out.print(_directions(stack), markup=False, soft_wrap=True)
             stop.wait()
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,59 +1,63 @@
 """HTTP JSON: manual resync, runs, plans, health. Errors are RFC 9457 problem documents."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Literal
 
 import azure.functions as func
 
-from functions.http import Body, answer, problems
+from functions.http import Body, answer, problems, read_body
 from halo_adsync.bootstrap import app
 from halo_adsync.health import health as report_health
-from halo_adsync.state.queue import MODES
+from halo_adsync.state.store import CustomerState
 
-api = func.Blueprint()
+KEY = func.AuthLevel.FUNCTION
+RUNS_LISTED = 50
+api = func.Blueprint()  # type: ignore[no-untyped-call]  # azure-functions left its types out here
 
 
-@api.route("api/customers/{customer}/sync", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+class SyncBody(Body):
+    """What `POST .../sync` takes."""
+
+    mode: Literal["delta", "full", "reconcile"] = "full"
+    dry_run: bool = False
+
+
+@api.route("api/customers/{customer}/sync", methods=["POST"], auth_level=KEY)
 @problems
 def request_sync(req: func.HttpRequest) -> func.HttpResponse:
     """Put a run on the queue: 202, with its id and the address of its status."""
-    body = Body(req)
-    mode, dry_run = body.choice("mode", MODES, "full"), body.flag("dry_run")
-    request = app().sync().request(req.route_params["customer"], mode, "HTTP", "function key", dry_run=dry_run)
+    body, customer = read_body(req, SyncBody), req.route_params["customer"]
+    request = app().sync().request(customer, body.mode, "HTTP", "function key", dry_run=body.dry_run)
     address = f"/api/customers/{request.customer}/runs/{request.run}"
-    accepted = {"run": request.run, "customer": request.customer, "status": "queued", "status_url": address}
-    return answer(accepted, 202, {"Location": address, "Retry-After": "5"})
+    accepted = {"run": request.run, "customer": customer, "status": "queued", "status_url": address}
+    return answer(accepted, HTTPStatus.ACCEPTED, {"Location": address, "Retry-After": "5"})
 
 
-@api.route("api/customers/{customer}/runs", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@api.route("api/customers/{customer}/runs", methods=["GET"], auth_level=KEY)
 @problems
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     """List the latest runs of a customer, newest first."""
-    store = app().store()
-    found = store.of(store.customer(req.route_params["customer"]).key).runs(50)
-    return answer({"runs": [run.summary() for run in found]})
+    return answer({"runs": [run.summary() for run in _state(req).runs(RUNS_LISTED)]})
 
 
-@api.route("api/customers/{customer}/runs/{run}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@api.route("api/customers/{customer}/runs/{run}", methods=["GET"], auth_level=KEY)
 @problems
 def show_run(req: func.HttpRequest) -> func.HttpResponse:
     """Show how far a run is, or how it ended."""
-    store = app().store()
-    state = store.of(store.customer(req.route_params["customer"]).key)
-    return answer(state.run(req.route_params["run"]).summary())
+    return answer(_state(req).run(req.route_params["run"]).summary())
 
 
-@api.route("api/customers/{customer}/runs/{run}/plan", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@api.route("api/customers/{customer}/runs/{run}/plan", methods=["GET"], auth_level=KEY)
 @problems
 def show_plan(req: func.HttpRequest) -> func.HttpResponse:
     """Show a run's plan, line by line, with what became of each."""
-    store = app().store()
-    state = store.of(store.customer(req.route_params["customer"]).key)
+    state = _state(req)
     run = state.run(req.route_params["run"])
-    changes: list[dict[str, Any]] = [
+    work = [
         {**line.change.as_json(), "status": line.status, "outcome": line.outcome} for line in state.lines(run)
     ]
-    changes += [{**change.as_json(), "status": "noted", "outcome": ""} for change in state.notes(run)]
-    return answer({**run.summary(), "changes": changes})
+    notes = [{**change.as_json(), "status": "noted", "outcome": ""} for change in state.notes(run)]
+    return answer({**run.summary(), "changes": work + notes})
 
 
 @api.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -61,4 +65,9 @@ def health(req: func.HttpRequest) -> func.HttpResponse:
     """Say whether the app can work; answers whatever is wrong with its configuration."""
     del req
     report = report_health()
-    return answer(report, 200 if report["status"] == "ok" else 503)
+    return answer(report, HTTPStatus.OK if report["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _state(req: func.HttpRequest) -> CustomerState:
+    store = app().store()
+    return store.of(store.customer(req.route_params["customer"]).key)

@@ -1,81 +1,93 @@
 """HTTP for the triggers: JSON in, JSON out, and problem documents (RFC 9457) for what goes wrong."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 import azure.functions as func
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from halo_adsync.errors import Busy, ConfigurationError, HaloAdSyncError, NotFound, Unavailable
 
 MAX_BODY = 64 * 1024
+"""Bytes; no body that this API takes is anywhere near."""
+
+type Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
 
-class Body:
-    """The JSON object that a request brought; an empty body is an empty object.
+class Body(BaseModel):
+    """The JSON object that a request brings. An unknown key is an error: it may be a misspelt one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class BadBodyError(ConfigurationError):
+    """The request's body is not what the route takes; the text says where."""
+
+
+def read_body[Model: Body](req: func.HttpRequest, model: type[Model]) -> Model:
+    """Read a request's body; an empty one is an empty object.
 
     Raises:
-        ConfigurationError: it is none.
+        BadBodyError: it is no JSON object of this form.
     """
-
-    def __init__(self, req: func.HttpRequest) -> None:
-        raw = req.get_body()
-        try:
-            data = json.loads(raw) if raw.strip() and len(raw) <= MAX_BODY else {} if not raw.strip() else None
-        except (ValueError, RecursionError):
-            data = None
-        if not isinstance(data, dict):
-            raise ConfigurationError('The body must be a JSON object, such as {"mode": "full"}, of at most 64 KiB.')
-        self._data: Mapping[str, Any] = data
-
-    def choice(self, name: str, choices: Sequence[str], default: str) -> str:
-        """Return one of the choices."""
-        value = self._data.get(name, default)
-        if value not in choices:
-            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}.")
-        return str(value)
-
-    def flag(self, name: str) -> bool:
-        """Return true or false; false where it is not given."""
-        value = self._data.get(name, False)
-        if not isinstance(value, bool):
-            raise ConfigurationError(f"{name} must be true or false.")
-        return value
+    raw = req.get_body()
+    if len(raw) > MAX_BODY:
+        raise BadBodyError(f"The body is longer than {MAX_BODY // 1024} KiB.")
+    try:
+        return model.model_validate_json(raw.strip() or b"{}")
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+    raise BadBodyError([_problem_of(problem["loc"], problem["msg"]) for problem in problems])
 
 
-def answer(data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+def answer(
+    data: Mapping[str, Any], status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
+) -> func.HttpResponse:
     """Return JSON."""
-    text = json.dumps(data, ensure_ascii=False)
-    return func.HttpResponse(text, status_code=status, headers=dict(headers or {}), mimetype="application/json")
+    return _response(data, status, "application/json", headers)
 
 
-def problems(function: Callable[[func.HttpRequest], func.HttpResponse]) -> Callable[[func.HttpRequest], func.HttpResponse]:
+def problems(handler: Handler) -> Handler:
     """Answer the product's errors as problem documents."""
 
-    @wraps(function)
+    @wraps(handler)
     def guarded(req: func.HttpRequest) -> func.HttpResponse:
         try:
-            return function(req)
+            return handler(req)
         except HaloAdSyncError as error:
-            return _problem(error)
+            status = _status(error)
+            document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": str(error)}
+            return _response(document, status, "application/problem+json")
 
     return guarded
 
 
-def _problem(error: HaloAdSyncError) -> func.HttpResponse:
-    status = _status(error)
-    document = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": str(error)}
-    text = json.dumps(document, ensure_ascii=False)
-    return func.HttpResponse(text, status_code=status.value, mimetype="application/problem+json")
+def _problem_of(place: tuple[int | str, ...], message: str) -> str:
+    where = ".".join(map(str, place)) or "The body"
+    return f"{where}: {message}."
+
+
+def _response(
+    data: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] | None = None
+) -> func.HttpResponse:
+    text = json.dumps(data, ensure_ascii=False)
+    return func.HttpResponse(text, status_code=status, headers=dict(headers or {}), mimetype=media_type)
 
 
 def _status(error: HaloAdSyncError) -> HTTPStatus:
-    if isinstance(error, NotFound):
-        return HTTPStatus.NOT_FOUND
-    if isinstance(error, ConfigurationError):
-        return HTTPStatus.BAD_REQUEST
-    if isinstance(error, Busy):
-        return HTTPStatus.CONFLICT
-    return HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, Unavailable) else HTTPStatus.BAD_GATEWAY
+    match error:
+        case NotFound():
+            return HTTPStatus.NOT_FOUND
+        case BadBodyError():
+            return HTTPStatus.BAD_REQUEST
+        case Busy():
+            return HTTPStatus.CONFLICT
+        case Unavailable():
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        case ConfigurationError():  # the app's own settings, or a customer's file
+            return HTTPStatus.INTERNAL_SERVER_ERROR
+        case _:
+            return HTTPStatus.BAD_GATEWAY

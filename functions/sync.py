@@ -4,30 +4,43 @@ import logging
 
 import azure.functions as func
 
+from functions.log import note
 from halo_adsync.bootstrap import app
-from halo_adsync.errors import Busy
+from halo_adsync.errors import Busy, ConfigurationError
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
-from halo_adsync.state.queue import QUEUE, parse_request
+from halo_adsync.state.queue import QUEUE, Request, parse_request
 from halo_adsync.sync import SLICE_SECONDS
 
-sync = func.Blueprint()
+STORAGE = "AzureWebJobsStorage"
+GAVE_UP = "The run broke down several times and was given up; the app's log says why."
+sync = func.Blueprint()  # type: ignore[no-untyped-call]  # azure-functions left its types out here
 
 
-@sync.queue_trigger(arg_name="message", queue_name=QUEUE, connection="AzureWebJobsStorage")
+@sync.queue_trigger(arg_name="message", queue_name=QUEUE, connection=STORAGE)
 def run_slice(message: func.QueueMessage) -> None:
-    """Work on a run for one slice."""
-    request = parse_request(message.get_body().decode())
+    """Work on a run for one slice. An error makes the queue try again, and in the end give up."""
+    request = _request(message)
     try:
         run = app().sync().run(request, slice_seconds=SLICE_SECONDS)
-    except Busy:  # an earlier slice of this very run is at work, or died just now: come back when its lease is over
+    except Busy:
+        # An earlier slice of this run is at work, or died just now: come back when its lease is over.
         app().requests().send(request, LEASE_SECONDS + 5)
-        return
-    logging.info('{"event": "slice", "customer": "%s", "run": "%s", "status": "%s"}', run.customer, run.id, run.status)
+        note("waits", customer=request.customer, run=request.run)
+    else:
+        note("slice", customer=run.customer, run=run.id, status=run.status.value)
 
 
-@sync.queue_trigger(arg_name="message", queue_name=f"{QUEUE}-poison", connection="AzureWebJobsStorage")
+@sync.queue_trigger(arg_name="message", queue_name=f"{QUEUE}-poison", connection=STORAGE)
 def settle_poison(message: func.QueueMessage) -> None:
-    """Mark a run that could not be worked on as failed."""
-    request = parse_request(message.get_body().decode())
-    app().sync().fail(request, "The run broke down several times and was given up; the app's log says why.")
-    logging.error('{"event": "gave up", "customer": "%s", "run": "%s"}', request.customer, request.run)
+    """Mark a run that could not be worked on as failed; a message that is no request is dropped."""
+    try:
+        request = _request(message)
+    except ConfigurationError as error:
+        note("dropped", logging.ERROR, message=message.id or "", problem=str(error))
+        return
+    app().sync().fail(request, GAVE_UP)
+    note("gave up", logging.ERROR, customer=request.customer, run=request.run)
+
+
+def _request(message: func.QueueMessage) -> Request:
+    return parse_request(message.get_body().decode(errors="replace"))

@@ -18,7 +18,7 @@ from halo_adsync.checks import check_customer, check_storage
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import export, json_schema, parse
 from halo_adsync.errors import ConfigurationError, HaloAdSyncError
-from halo_adsync.halo.probe import probe
+from halo_adsync.explaining import find_account, steps
 from halo_adsync.model import CustomerId, Meter
 from halo_adsync.plan.render import as_csv, as_json, as_text
 from halo_adsync.plan.types import Change
@@ -238,6 +238,34 @@ def show_run(customer: Id, run: RunArgument, as_json: AsJson = False) -> None:
 
 
 @cli.command()
+def explain(
+    customer: Id,
+    person: Annotated[
+        str, typer.Argument(help="A GUID, DN, logon name, UPN or mail address.", metavar="PERSON")
+    ],
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write this person to Halo, and nobody else.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what becomes of one person and why: found, in scope, matched, changes."""
+    with _told(customer, as_json=as_json):
+        app = builder()
+        account = find_account(app.services(), app.store().customer(customer), person, Meter())
+        guid = account.person.guid
+        run, state = _run(customer, Mode.full, dry_run=not apply, quiet=as_json, person=guid)
+        changes = _changes(state, run)
+        told = steps(account, state.links().get(guid), changes) if not run.message else ()
+        if as_json:
+            data = {**run.summary(), "steps": [asdict(step) for step in told]}
+            terminal.print_json({**data, "changes": [change.as_json() for change in changes]})
+        else:
+            terminal.print_steps(told, changes, guid)
+            terminal.say(run.message or f"Run {run.id}: {run.status.value}")
+        raise typer.Exit(terminal.exit_status(run))
+
+
+@cli.command()
 def tree(customer: Id, as_json: AsJson = False) -> None:
     """Show the directory's containers with the people in each."""
     with _told(), terminal.Bars(hidden=as_json) as bars:
@@ -268,7 +296,7 @@ def halo_probe(customer: Id, as_json: AsJson = False) -> None:
     with _told():
         found = builder().store().customer(customer)
         with builder().halo(found, Meter(), lambda: None) as instance:
-            findings = probe(instance)
+            findings = instance.probe()
         if as_json:
             terminal.print_json(
                 [{"question": f.question, "answer": f.answer, "meaning": f.meaning} for f in findings]
@@ -285,12 +313,16 @@ def main() -> None:
     cli(prog_name="halo-adsync")
 
 
-def _run(customer: str, mode: Mode, *, dry_run: bool, quiet: bool) -> tuple[Run, CustomerState]:
+def _run(
+    customer: str, mode: Mode, *, dry_run: bool, quiet: bool, person: str = ""
+) -> tuple[Run, CustomerState]:
     """Run in place, slice after slice, until the run has ended."""
     app: Builder = builder()
     with terminal.Bars(hidden=quiet) as bars:
         use_cases = app.sync(bars)
-        request: Request = use_cases.new_run(customer, mode.value, "command line", actor(), dry_run=dry_run)
+        request: Request = use_cases.new_run(
+            customer, mode.value, "command line", actor(), dry_run=dry_run, person=person
+        )
         run = use_cases.run(request)
         while run.status.is_open:
             terminal.say("Waiting for Halo's request budget ...")

@@ -165,7 +165,9 @@ def _rule_kind(rule: Any) -> str | None:
 
 
 type PlacementRule = Annotated[
-    Annotated[OuRule, Tag("ou")] | Annotated[MirrorRule, Tag("mirror")] | Annotated[AttributeRule, Tag("attribute")],
+    Annotated[OuRule, Tag("ou")]
+    | Annotated[MirrorRule, Tag("mirror")]
+    | Annotated[AttributeRule, Tag("attribute")],
     Discriminator(
         _rule_kind,
         custom_error_type="rule",

@@ -20,7 +20,9 @@ _MISSHAPEN: Mapping[str, str] = {
 }
 
 
-def parse(text: str, *, source: str = "", base: Path | None = None, halo_fields: Collection[str] = ()) -> Customer:
+def parse(
+    text: str, *, source: str = "", base: Path | None = None, halo_fields: Collection[str] = ()
+) -> Customer:
     """Read a customer file (YAML, or JSON, which is YAML).
 
     Args:
@@ -38,7 +40,9 @@ def parse(text: str, *, source: str = "", base: Path | None = None, halo_fields:
     except ConfigurationError as error:
         raise ConfigurationError([prefix + problem for problem in error.problems]) from None
     if not isinstance(data, dict):
-        raise ConfigurationError(f"{prefix}a customer file is a mapping that begins with its id, such as 'id: contoso'.")
+        raise ConfigurationError(
+            f"{prefix}a customer file is a mapping that begins with its id, such as 'id: contoso'."
+        )
     problems = _unknown_fields(text, data, halo_fields)
     try:
         customer = Customer.model_validate(data)
@@ -77,7 +81,9 @@ def _sentences(text: str, data: Any, errors: Sequence[ErrorDetails]) -> Iterator
     for details in errors:
         by_place.setdefault(_path(data, details), []).append(_message(details))
     for path, messages in by_place.items():
-        echo_of_errors_inside = any(len(other) > len(path) and other[: len(path)] == path for other in by_place)
+        echo_of_errors_inside = any(
+            len(other) > len(path) and other[: len(path)] == path for other in by_place
+        )
         if not echo_of_errors_inside or path == ():
             yield _placed(text, path, ", or ".join(dict.fromkeys(messages)))
 

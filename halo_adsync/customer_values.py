@@ -27,7 +27,9 @@ def _url(value: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
         raise ValueError("must be an address such as https://contoso.halopsa.com, without user or password")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ValueError("must begin with https:// (http:// is accepted for this machine's own addresses only)")
+        raise ValueError(
+            "must begin with https:// (http:// is accepted for this machine's own addresses only)"
+        )
     return value.rstrip("/")
 
 

@@ -20,7 +20,7 @@ from halo_adsync.model import (
 from halo_adsync.plan.make import HaloSide, blanks_to_verify, make_plan, match_people
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.placement import WantedClient, WantedSite, client_of
-from halo_adsync.plan.places import find_client, find_site, missing
+from halo_adsync.plan.places import find_client, find_site, missing, same_client, same_site
 from halo_adsync.plan.survey import Survey, survey
 from halo_adsync.plan.types import Plan
 from halo_adsync.services import Pulse, Services
@@ -59,8 +59,7 @@ class Planner:
         reads = [self._read(directory, anchors) for directory in self._customer.directories]
         self._pulse()
         found = survey(self._customer, reads, self._services.now(), self._services.target)
-        side = HaloSide(state.links(), {} if self._mode == "reconcile" else state.places())
-        side, learnt = self._learn(found, side, halo)
+        side, learnt = self._learn(found, HaloSide(state.links(), state.places()), halo)
         plan = make_plan(self._customer, found, side, self._mode)
         unsure = blanks_to_verify(self._customer, plan, side)
         if unsure:
@@ -83,12 +82,13 @@ class Planner:
         """Ask Halo for the places and users that the plan cannot be made without."""
         newcomers = found.newcomers(side.links)
         wanted = list(found.wanted_sites())
-        unknown = missing(wanted, side.places)
         reconcile = self._mode == "reconcile"
+        unknown = missing(wanted, {} if reconcile else side.places)
         if not (newcomers or reconcile or any(site.create for site in unknown)):
             return side, ()
-        places = self._find_places(unknown, halo)
-        side = replace(side, places={**side.places, **places})
+        places = self._find_places(unknown, side.places, halo)
+        known = {} if reconcile else side.places
+        side = replace(side, places={**known, **places})
         clients = _clients(side, wanted)
         if reconcile or not side.links:
             users = _by_id(user for client in clients for user in halo.users(client))
@@ -97,7 +97,10 @@ class Planner:
             side = replace(side, users=self._candidates(found, side, clients, halo))
         return self._with_details(found, side, halo), tuple(places.values())
 
-    def _find_places(self, unknown: Sequence[WantedSite], halo: Halo) -> dict[str, Place]:
+    def _find_places(
+        self, unknown: Sequence[WantedSite], known: Mapping[str, Place], halo: Halo
+    ) -> dict[str, Place]:
+        """Find the unknown places in Halo; one that was known before by its id, whatever its name is."""
         self._services.progress("Reading Halo's clients and sites", 0, None)
         clients: dict[str, WantedClient] = {site.client.key: site.client for site in unknown}
         default = client_of(self._customer.placement.client)
@@ -105,13 +108,16 @@ class Planner:
         there = halo.clients()
         places: dict[str, Place] = {}
         for key, wanted in sorted(clients.items()):
-            client = find_client(wanted, there)
+            client = same_client(known.get(key), there) or find_client(wanted, there)
             if client is None:
                 continue
             places[key] = client
             sites = halo.sites(client.client)
             for site in unknown:
-                if site.client.key == key and (place := find_site(site, client, sites)):
+                if site.client.key != key:
+                    continue
+                place = same_site(known.get(site.key), sites) or find_site(site, client, sites)
+                if place:
                     places[site.key] = place
         return places
 
@@ -142,6 +148,13 @@ class Planner:
         if not lacking:
             return side
         return replace(side, users={**side.users, **_by_id(halo.user(user) for user in lacking)})
+
+
+def account_request(customer: Customer, directory: DirectoryBlock, key: str) -> ReadRequest:
+    """Say how to find one account, whether it is in scope or not."""
+    request = read_request(customer, directory, {})
+    ous = (*request.include, *request.exclude, *request.anchors)
+    return replace(request, include=(), exclude=(), filter="", anchors=ous, person=key)
 
 
 def read_request(

@@ -43,7 +43,7 @@ def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:
         expression = getattr(schedule, mode)
         if expression is None:
             continue
-        done = [run for run in runs if not run.dry_run and run.mode in WEIGHT[: index + 1]]
+        done = [run for run in runs if not run.dry_run and not run.person and run.mode in WEIGHT[: index + 1]]
         if not done:
             return mode
         last = max(datetime.fromisoformat(run.requested) for run in done).astimezone(zone)

@@ -77,7 +77,9 @@ class VaultSecrets:
             ) from None
         except HttpResponseError as error:
             if error.status_code not in {401, 403}:
-                raise Unavailable(f"The vault {vault} answered HTTP {error.status_code}: try again later.") from None
+                raise Unavailable(
+                    f"The vault {vault} answered HTTP {error.status_code}: try again later."
+                ) from None
             raise SecretMissing(
                 f'The vault {vault} refused to give the secret "{name}" (HTTP {error.status_code}): check that the app\'s'
                 " identity has the role Key Vault Secrets User, and that the vault's firewall lets it in."

@@ -61,8 +61,14 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     if connection_string and connection_string.strip().rstrip(";").lower() == "usedevelopmentstorage=true":
         connection_string = DEVELOPMENT_STORAGE
     vault = values.get("KEY_VAULT_URL") or None
-    addresses = {f"{STORAGE}__queueServiceUri": queue_uri, f"{STORAGE}__tableServiceUri": table_uri, "KEY_VAULT_URL": vault}
-    problems += [f"{name} must be an https:// address." for name, url in addresses.items() if url and not _is_safe(url)]
+    addresses = {
+        f"{STORAGE}__queueServiceUri": queue_uri,
+        f"{STORAGE}__tableServiceUri": table_uri,
+        "KEY_VAULT_URL": vault,
+    }
+    problems += [
+        f"{name} must be an https:// address." for name, url in addresses.items() if url and not _is_safe(url)
+    ]
     if problems:
         raise ConfigurationError(problems)
     client_id = values.get("AZURE_CLIENT_ID") or None

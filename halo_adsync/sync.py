@@ -9,16 +9,25 @@ customer's lease and works on it for one slice. Whatever happens to the worker, 
 """
 
 import resource
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
 
 from halo_adsync.applying import Applier
 from halo_adsync.customer import Customer
-from halo_adsync.errors import BudgetSpent, Busy, ConfigurationError, HaloAdSyncError, LeaseLost
+from halo_adsync.errors import (
+    BudgetSpent,
+    Busy,
+    ConfigurationError,
+    HaloAdSyncError,
+    LeaseLost,
+    StateUnavailable,
+)
 from halo_adsync.halo.port import Halo
-from halo_adsync.model import Meter
+from halo_adsync.model import Meter, ObjectGuid
 from halo_adsync.plan.guard import judge
+from halo_adsync.plan.select import only
 from halo_adsync.planning import Planner
 from halo_adsync.services import Services
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
@@ -57,15 +66,17 @@ class Sync:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def new_run(self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False) -> Request:
-        """Record a run to be done.
+    def new_run(
+        self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False, person: str = ""
+    ) -> Request:
+        """Record a run to be done, for one person (by GUID) or for everybody.
 
         Raises:
             ConfigurationError: there is no such customer.
         """
         store, now = self._services.store(Meter()), self._services.now()
         found = store.customer(customer)
-        request = Request(found.key, new_run_id(now), mode, reason, actor, dry_run)
+        request = Request(found.key, new_run_id(now), mode, reason, actor, dry_run, person)
         store.of(found.key).add_run(_queued(request, now))
         return request
 
@@ -89,7 +100,10 @@ class Sync:
         store = self._services.store(meter)
         customer = store.customer(request.customer)
         state = store.of(customer.key)
-        run = state.find_run(request.run) or _queued(request, self._services.now())
+        run = state.find_run(request.run)
+        if run is None:  # a message that somebody else put on the queue
+            run = _queued(request, self._services.now())
+            state.add_run(run)
         if not run.status.is_open:
             return run
         try:
@@ -105,7 +119,8 @@ class Sync:
             wait = (spent.until - self._services.now()).total_seconds()
             return self._hand_over(state.run(run.id), part, max(wait, 1.0))
         except Exception:
-            lease.hand_over()  # whoever tries this run again may do so at once
+            with suppress(StateUnavailable):
+                lease.hand_over()  # whoever tries this run again may do so at once
             raise
 
     def fail(self, request: Request, message: str) -> Run | None:
@@ -149,12 +164,11 @@ class Sync:
         planned = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse).plan(
             part.state, halo
         )
-        violations = judge(part.customer, planned.plan)
+        plan = only(planned.plan, ObjectGuid(run.person)) if run.person else planned.plan
+        violations = judge(part.customer, plan)
         status = Status.PLANNED if run.dry_run else Status.BLOCKED if violations else Status.APPLYING
         run = replace(run, status=status)
-        return part.state.save_plan(
-            run, planned.plan, violations, planned.places, planned.anchors, part.lease
-        )
+        return part.state.save_plan(run, plan, violations, planned.places, planned.anchors, part.lease)
 
     def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
         """Settle what is left of the plan, as far as this slice gets."""
@@ -210,9 +224,16 @@ class Sync:
 
 def _queued(request: Request, now: datetime) -> Run:
     return Run(
-        request.run, request.customer, request.mode, request.reason, request.actor, request.dry_run,
-        Status.QUEUED, now.astimezone(UTC).isoformat(),
-    )  # fmt: skip
+        id=request.run,
+        customer=request.customer,
+        mode=request.mode,
+        reason=request.reason,
+        actor=request.actor,
+        dry_run=request.dry_run,
+        status=Status.QUEUED,
+        requested=now.astimezone(UTC).isoformat(),
+        person=request.person,
+    )
 
 
 def _cause(error: HaloAdSyncError) -> str:

@@ -14,7 +14,9 @@ from rich.tree import Tree
 
 from halo_adsync.directory.port import CountedContainer
 from halo_adsync.errors import Busy, ConfigurationError, HaloAdSyncError
+from halo_adsync.explaining import Step
 from halo_adsync.model import ObjectGuid
+from halo_adsync.plan.types import Change
 from halo_adsync.state.runs import Run, Status
 
 OK, USAGE, BLOCKED, PARTIAL, FAILED, BUSY = 0, 2, 3, 4, 5, 6
@@ -103,6 +105,17 @@ def print_run(run: Run, next_step: str = "") -> None:
         output.print(f"  [yellow]Limit {violation.rule}:[/yellow] {escape(violation.message)}")
     if next_step:
         output.print(f"  {next_step}")
+
+
+def print_steps(steps: Sequence[Step], changes: Sequence[Change], guid: str) -> None:
+    """Show what becomes of one person, step by step, and each field before and after."""
+    for number, step in enumerate(steps, 1):
+        output.print(f"{number}. [bold]{step.title}[/bold]: {escape(step.text)}")
+    for change in changes:
+        if change.guid == guid:
+            for name, field in sorted(change.fields.items()):
+                before = "" if field.before is None else f"{field.before!r} -> "
+                output.print(f"     {name}: {before}{field.after!r}", markup=False)
 
 
 def print_runs(runs: Sequence[Run]) -> None:

@@ -53,7 +53,7 @@ FIELDS: dict[str, dict[str, str]] = {
         array="customfields",
     ),
     "clients": _fields(
-        text="name newclient_sitename ref notes colour _warning",
+        text="actguid name newclient_sitename ref notes colour _warning",
         bool="inactive is_vip _dont_fire_automations _isimport",
         int="id toplevel_id main_site_id",
         array="customfields",

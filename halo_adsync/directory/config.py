@@ -93,7 +93,7 @@ class DirectoryConfig:
             return None
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise ConfigurationError(f"Directory '{self.id}': there is no file '{self.ca_file}' (ca_file).")
-        # With an empty text Python would trust the system's authorities; with a blank one it says that it is none.
+        # With an empty text Python would trust the system's authorities; a blank line it refuses.
         text = None if self.ca_certificate is None else f"{self.ca_certificate}\n"
         try:
             context = ssl.create_default_context(cafile=self.ca_file, cadata=text)

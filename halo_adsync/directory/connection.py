@@ -167,7 +167,7 @@ class Session:
             server,
             config.user,
             # As bytes, or ldap3 would normalise it (RFC 4013), which Active Directory does not.
-            config.password,  # type: ignore[arg-type]  # the stubs know text only
+            config.password.encode(),  # type: ignore[arg-type]  # the stubs know text only
             receive_timeout=config.receive_timeout,
             auto_referrals=False,
             auto_range=False,

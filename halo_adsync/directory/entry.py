@@ -55,6 +55,7 @@ __all__ = [
     "parse_dn",
     "partitions_dn",
     "people_filter",
+    "person_filter",
     "person_from_entry",
     "range_from",
     "sid_from_bytes",
@@ -75,6 +76,7 @@ CONTAINERS = (
 PEOPLE = "(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=TRUE)))"
 """People; not computers (their category is another), nor what the domain itself needs, such as krbtgt."""
 
+_GUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RANGE = re.compile(r"range=[0-9]+-([0-9]+|\*)")
 _SIDS = frozenset({"objectsid", "sidhistory", "tokengroups", "tokengroupsglobalanduniversal"})
 _FILETIMES = frozenset(
@@ -233,6 +235,18 @@ def people_filter(extra: str) -> str:
         ConfigurationError: `extra` is no LDAP filter.
     """
     return both(PEOPLE, checked_filter(extra))
+
+
+def person_filter(key: str) -> str:
+    """Return the filter for the accounts that go by a GUID, a DN, a logon name, a UPN or a mail address."""
+    value = escape_filter_value(key.rpartition("\\")[2])
+    names = ("sAMAccountName", "userPrincipalName", "mail")
+    parts = [f"({name}={value})" for name in names]
+    parts.append(f"(distinguishedName={escape_filter_value(key)})")
+    guid = key.strip("{}").lower()
+    if _GUID_TEXT.fullmatch(guid):
+        parts.append(f"(objectGUID={escape_filter_value(guid_to_bytes(ObjectGuid(guid)))})")
+    return f"(|{''.join(parts)})"
 
 
 def groups_in_group_filter(dn: str) -> str:

@@ -19,6 +19,8 @@ class ReadRequest:
     """DNs of OUs inside these whose people are not read."""
     filter: str = ""
     """A further LDAP filter (RFC 4515), combined by AND; may be empty."""
+    person: str = ""
+    """Only accounts with this GUID, DN, logon name, UPN or mail address; empty means everybody."""
     anchors: tuple[str, ...] = ()
     """Further DNs of containers that the file names (placement rules): resolved, never read for people."""
     groups: tuple[str, ...] = ()

@@ -16,8 +16,10 @@ from halo_adsync.directory.entry import (
     netbios_filter,
     partitions_dn,
     people_filter,
+    person_filter,
     person_from_entry,
 )
+from halo_adsync.directory.filters import both
 from halo_adsync.directory.groups import nested_members, with_all_values
 from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest
 from halo_adsync.directory.tree import Containers, count_people, dn_key
@@ -143,6 +145,8 @@ class Reader:
     ) -> Iterator[list[RawEntry]]:
         wanted = {name.lower(): name for name in sorted(request.attributes | IDENTITY)}
         search_filter = people_filter(request.filter)
+        if request.person:
+            search_filter = both(search_filter, person_filter(request.person))
         for base in self._bases(request, anchors):
             yield from self._session.pages(base, search_filter, wanted.values())
 

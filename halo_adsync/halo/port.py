@@ -72,7 +72,7 @@ class Halo(Protocol):
         ...
 
     def find_users(self, client: HaloClientId, field: str, value: str) -> Sequence[HaloUser]:
-        """Return the users of a client whose `field` equals `value` without regard to case, inactive ones too."""
+        """Return a client's users whose `field` equals `value` in any case, inactive ones too."""
         ...
 
     def user(self, user: HaloUserId) -> HaloUser | None:

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import requests
 from requests import exceptions
 from urllib3.exceptions import NewConnectionError
 
+from halo_adsync import __version__
 from halo_adsync.errors import BudgetSpent, HaloRefused
 from halo_adsync.halo.budget import Budget, Pulse
 from halo_adsync.model import Meter
@@ -156,10 +156,7 @@ class Transport:
 
 def user_agent() -> str:
     """Return the name and version that this product goes by."""
-    try:
-        return f"HaloAdSync/{version('halo-adsync')}"
-    except PackageNotFoundError:  # run from its sources, as in Azure
-        return "HaloAdSync/source"
+    return f"HaloAdSync/{__version__}"
 
 
 def wait_seconds(retry_after: str | None, now: datetime, refusals: int) -> float:

@@ -60,7 +60,9 @@ def match_people(customer: Customer, survey: Survey, halo: HaloSide) -> dict[Obj
     return match(newcomers, (user for user in halo.users.values() if user.id not in taken), customer.match)
 
 
-def _decide(customer: Customer, subject: Subject, halo: HaloSide, matches: Mapping[ObjectGuid, Match]) -> Change:
+def _decide(
+    customer: Customer, subject: Subject, halo: HaloSide, matches: Mapping[ObjectGuid, Match]
+) -> Change:
     link = halo.links.get(subject.person.guid)
     if subject.outside is not None:
         return _outside(subject, link)
@@ -129,7 +131,9 @@ def _existing(
 def _outside(subject: Subject, link: Link | None) -> Change:
     if link is None or not link.active:
         return _line(Kind.SKIPPED, subject, subject.outside or "", link)
-    return _line(Kind.HELD, subject, f"a leaver ({subject.outside}); leavers are left for a person to switch off", link)
+    return _line(
+        Kind.HELD, subject, f"a leaver ({subject.outside}); leavers are left for a person to switch off", link
+    )
 
 
 def _absent(link: Link) -> Change:
@@ -176,7 +180,13 @@ def _structure(survey: Survey, halo: HaloSide, changes: Iterable[Change]) -> lis
             continue
         reason = "mirrors an OU that has people in scope" if site.guid else "people in scope are placed here"
         lines[site.key] = Change(
-            Kind.CREATE_SITE, site.guid or "", site.dn, reason, site.name, place=site.key, client=site.client.key
+            Kind.CREATE_SITE,
+            site.guid or "",
+            site.dn,
+            reason,
+            site.name,
+            place=site.key,
+            client=site.client.key,
         )
         if site.client.key not in halo.places:
             lines[site.client.key] = _client_line(site.client)
@@ -184,7 +194,11 @@ def _structure(survey: Survey, halo: HaloSide, changes: Iterable[Change]) -> lis
 
 
 def _client_line(client: WantedClient) -> Change:
-    reason = "mirrors an OU that has people in scope" if client.guid else "the customer file names it, and Halo has none"
+    reason = (
+        "mirrors an OU that has people in scope"
+        if client.guid
+        else "the customer file names it, and Halo has none"
+    )
     return Change(Kind.CREATE_CLIENT, client.guid or "", client.dn, reason, client.name, place=client.key)
 
 

@@ -53,7 +53,9 @@ class Mapper:
                 continue
             fields[name] = cut(value, self._target.widths.get(name.lower()))
             if fields[name] != value:
-                notes.append(f"{name} is cut to the {self._target.widths[name.lower()]} characters that Halo stores")
+                notes.append(
+                    f"{name} is cut to the {self._target.widths[name.lower()]} characters that Halo stores"
+                )
         return Desired(fields, tuple(notes))
 
 

@@ -68,12 +68,16 @@ def _candidates(newcomer: Newcomer, rung: str, holders: Sequence[HaloUser]) -> S
 def _judge(newcomer: Newcomer, rung: str, candidates: Sequence[HaloUser], claims: int) -> Match:
     ids = ", ".join(str(user.id) for user in sorted(candidates, key=lambda user: user.id))
     if len(candidates) > 1:
-        return Match(conflict=f"{len(candidates)} Halo users have the same {rung} (ids {ids}): decide which one it is")
+        return Match(
+            conflict=f"{len(candidates)} Halo users have the same {rung} (ids {ids}): decide which one it is"
+        )
     if claims > 1:
         return Match(conflict=f"{claims} accounts have the {rung} of Halo user {ids}: decide whose it is")
     user = candidates[0]
     if user.guid is not None and user.guid != newcomer.guid:
-        return Match(conflict=f"Halo user {user.id} has the same {rung} but belongs to another directory account")
+        return Match(
+            conflict=f"Halo user {user.id} has the same {rung} but belongs to another directory account"
+        )
     return Match(user, rung)
 
 

@@ -110,7 +110,9 @@ class Placing:
             site = WantedSite(f"site:ou:{ou.guid}", client, name, guid=ou.guid, dn=ou.dn)
             return Option(site, f"the mirror of {rule.mirror}")
         if rule.client_level is not None and self._placement.default_site:
-            return Option(_site(client, self._placement.default_site), f"the mirror of {rule.mirror}, above its sites")
+            return Option(
+                _site(client, self._placement.default_site), f"the mirror of {rule.mirror}, above its sites"
+            )
         return None
 
 
@@ -141,7 +143,9 @@ def _mirrored_names(read: DirectoryRead, rule: MirrorRule) -> Mapping[ObjectGuid
         if path is not None and len(path) == rule.site_level:
             paths[guid] = path
     first = rule.client_level or 0
-    taken = Counter((path[first - 1].guid if first else None, path[-1].name.casefold()) for path in paths.values())
+    taken = Counter(
+        (path[first - 1].guid if first else None, path[-1].name.casefold()) for path in paths.values()
+    )
     return {
         guid: path[-1].name
         if taken[path[first - 1].guid if first else None, path[-1].name.casefold()] == 1

@@ -1,6 +1,7 @@
-"""Places: which of the wanted clients and sites Halo has already. What it has not becomes an entry of the plan."""
+"""Places: which of the wanted clients and sites Halo has. What it has not is an entry of the plan."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import HaloClient, HaloSite, Place
@@ -63,8 +64,22 @@ def find_site(wanted: WantedSite, client: Place, sites: Sequence[HaloSite]) -> P
 def _named(wanted: WantedSite, sites: Sequence[HaloSite]) -> list[HaloSite]:
     """Return the sites of that name which follow no other OU, active ones first."""
     name = wanted.name.strip().casefold()
-    named = [site for site in sites if site.name.strip().casefold() == name and site.guid in {None, wanted.guid}]
+    named = [
+        site for site in sites if site.name.strip().casefold() == name and site.guid in {None, wanted.guid}
+    ]
     return [site for site in named if site.active] or named
+
+
+def same_client(known: Place | None, clients: Sequence[HaloClient]) -> Place | None:
+    """Return a client that was known before, with the name that it has now; None where it is gone."""
+    found = next((client for client in clients if known and client.id == known.client), None)
+    return replace(known, name=found.name) if known and found else None
+
+
+def same_site(known: Place | None, sites: Sequence[HaloSite]) -> Place | None:
+    """Return a site that was known before, with the name that it has now; None where it is gone."""
+    found = next((site for site in sites if known and site.id == known.site), None)
+    return replace(known, name=found.name) if known and found else None
 
 
 def missing(wanted: Iterable[WantedSite], known: Mapping[str, Place]) -> tuple[WantedSite, ...]:

@@ -29,7 +29,9 @@ SHOWN = 25
 
 def as_json(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
     """Write the run's summary with every line, as one object."""
-    return json.dumps({**summary, "changes": [change.as_json() for change in changes]}, ensure_ascii=False, indent=2)
+    return json.dumps(
+        {**summary, "changes": [change.as_json() for change in changes]}, ensure_ascii=False, indent=2
+    )
 
 
 def as_csv(changes: Sequence[Change]) -> str:

@@ -15,7 +15,9 @@ class Scoping:
         self._include = [read.anchors[dn] for dn in customer.scope.include if dn in read.anchors]
         self._exclude = [read.anchors[dn] for dn in customer.scope.exclude if dn in read.anchors]
         self._everywhere = not customer.scope.include
-        self._members = frozenset[ObjectGuid]().union(*read.groups.values()) if customer.scope.groups else None
+        self._members = (
+            frozenset[ObjectGuid]().union(*read.groups.values()) if customer.scope.groups else None
+        )
         self._places: dict[ObjectGuid, str | None] = {}
 
     def why_not(self, person: Person) -> str | None:

@@ -45,9 +45,7 @@ class Survey:
         return tuple(s for s in self.subjects if s.outside is None and s.person.guid not in links)
 
 
-def survey(
-    customer: Customer, reads: Sequence[DirectoryRead], now: datetime, target: Target
-) -> Survey:
+def survey(customer: Customer, reads: Sequence[DirectoryRead], now: datetime, target: Target) -> Survey:
     """Apply scope, placement and mapping to everybody who was read.
 
     Args:

@@ -25,7 +25,19 @@ _COSTLY: tuple[type[nodes.Node], ...] = (
     nodes.For, nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends,
     nodes.Block, nodes.Mul, nodes.Mod, nodes.Pow, nodes.Call, nodes.Getattr,
 )  # fmt: skip
-_FILTERS = ("default", "first", "last", "join", "length", "lower", "upper", "title", "capitalize", "replace", "trim")
+_FILTERS = (
+    "default",
+    "first",
+    "last",
+    "join",
+    "length",
+    "lower",
+    "upper",
+    "title",
+    "capitalize",
+    "replace",
+    "trim",
+)
 
 
 class ExpressionError(ValueError):
@@ -110,7 +122,9 @@ def compile_expression(source: str) -> Expression:
     """
     if not is_template(source):
         if not _ATTRIBUTE.match(source):
-            raise ExpressionError(f"{source!r} is neither an attribute name nor a template; a template has {{{{ }}}}")
+            raise ExpressionError(
+                f"{source!r} is neither an attribute name nor a template; a template has {{{{ }}}}"
+            )
         return Expression(source, frozenset({source.lower()}), (source,), None)
     if len(source) > MAX_SOURCE:
         raise ExpressionError(f"a template has at most {MAX_SOURCE} characters, this one {len(source)}")

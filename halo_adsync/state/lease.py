@@ -46,11 +46,15 @@ class Lease:
             if holder not in {"", self.run}:
                 self.previous = RunId(holder)
         mine = self._next()
-        verb = Operation("insert", mine) if there is None else Operation("replace", _with_etag(mine, there.etag))
+        verb = (
+            Operation("insert", mine) if there is None else Operation("replace", _with_etag(mine, there.etag))
+        )
         try:
             etags = self._table.transact(self._customer, [verb])
         except Conflict:
-            raise Busy(f"Another run of customer {self._customer} has just begun; wait for it to end.") from None
+            raise Busy(
+                f"Another run of customer {self._customer} has just begun; wait for it to end."
+            ) from None
         return _with_etag(mine, etags[0])
 
     def transact(self, operations: Sequence[Operation]) -> None:
@@ -106,7 +110,12 @@ class Lease:
 
     def _next(self) -> Row:
         until = self._now().timestamp() + SECONDS
-        values: dict[str, Scalar] = {"run": self.run, "until": repr(until), "nonce": secrets.token_hex(8), "handed_over": False}
+        values: dict[str, Scalar] = {
+            "run": self.run,
+            "until": repr(until),
+            "nonce": secrets.token_hex(8),
+            "handed_over": False,
+        }
         return Row(self._customer, KEY, values)
 
 

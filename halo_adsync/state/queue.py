@@ -24,14 +24,20 @@ class Request:
     reason: str = "manual"
     actor: str = "unknown"
     dry_run: bool = False
+    person: str = ""
+    """The GUID of the one person whom the run is for; empty means everybody."""
 
     def to_json(self) -> str:
         """Write the message."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
 
-def parse_request(text: str) -> Request:
+def parse_request(text: str, run: str = "") -> Request:
     """Read a message.
+
+    Args:
+        text: the message.
+        run: the run's id, where the message names none; the same for every delivery of this message.
 
     Raises:
         ConfigurationError: it is none; the text says what it lacks.
@@ -41,8 +47,11 @@ def parse_request(text: str) -> Request:
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise ConfigurationError('A sync request is a JSON object such as {"customer": "contoso", "run": "..."}.')
+        raise ConfigurationError(
+            'A sync request is a JSON object such as {"customer": "contoso", "run": "..."}.'
+        )
     texts: dict[str, Any] = {name: data.get(name, default) for name, default in _DEFAULTS.items()}
+    texts["run"] = texts["run"] or run
     wrong = [name for name, value in texts.items() if not isinstance(value, str) or not value]
     if not wrong and texts["mode"] not in MODES:
         wrong = ["mode"]

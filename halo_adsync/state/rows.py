@@ -68,7 +68,9 @@ def link_row(customer: str, link: Link) -> Row:
         "site": int(link.site),
         "active": link.active,
     }
-    return Row(customer, link_key(link.guid), values | pack_text("data", to_json([link.dn, dict(link.fields)])))
+    return Row(
+        customer, link_key(link.guid), values | pack_text("data", to_json([link.dn, dict(link.fields)]))
+    )
 
 
 def link_of(row: Row) -> Link:
@@ -110,7 +112,9 @@ def line_key(run: RunId, number: int) -> str:
 
 def line_row(customer: str, run: RunId, number: int, change: Change) -> Row:
     """Write one planned change."""
-    return Row(customer, line_key(run, number), {"status": "pending"} | pack_text("data", to_json(_change(change))))
+    return Row(
+        customer, line_key(run, number), {"status": "pending"} | pack_text("data", to_json(_change(change)))
+    )
 
 
 def change_of(row: Row) -> Change:
@@ -124,13 +128,18 @@ def note_rows(customer: str, run: RunId, changes: Sequence[Change]) -> Iterator[
     chunks = [packed[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(packed), MAX_PROPERTY_BYTES)]
     for number, first in enumerate(range(0, len(chunks), NOTE_CHUNKS)):
         part = chunks[first : first + NOTE_CHUNKS]
-        yield Row(customer, f"note|{run}|{number:07d}", {f"data{index}": chunk for index, chunk in enumerate(part)})
+        yield Row(
+            customer, f"note|{run}|{number:07d}", {f"data{index}": chunk for index, chunk in enumerate(part)}
+        )
 
 
 def notes_of(rows: Sequence[Row]) -> list[Change]:
     """Read the packed lines."""
     packed = b"".join(
-        cast("bytes", row.values[f"data{index}"]) for row in rows for index in range(NOTE_CHUNKS) if f"data{index}" in row.values
+        cast("bytes", row.values[f"data{index}"])
+        for row in rows
+        for index in range(NOTE_CHUNKS)
+        if f"data{index}" in row.values
     )
     return [_to_change(change) for change in json.loads(gzip.decompress(packed))] if packed else []
 

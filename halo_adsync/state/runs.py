@@ -65,6 +65,8 @@ class Run:
     """How many lines the plan has that have to be applied."""
     settled: int = 0
     """How many of them are settled; they are settled in order."""
+    person: str = ""
+    """The GUID of the one person whom the run is for; empty means everybody."""
     orderly: bool = True
     """False while a slice is at work: found so afterwards, the slice died and its last batch is in doubt."""
     batch_size: int = 25
@@ -108,4 +110,6 @@ def run_of(row: Row) -> Run:
     warnings = tuple(data.pop("warnings"))
     status = Status(data.pop("status"))
     run = Run(status=status, **data)
-    return replace(run, warnings=warnings, violations=tuple(Violation(**violation) for violation in violations))
+    return replace(
+        run, warnings=warnings, violations=tuple(Violation(**violation) for violation in violations)
+    )

@@ -165,7 +165,9 @@ class CustomerState:
 
     def runs(self, limit: int) -> list[Run]:
         """Return the latest runs, newest first."""
-        return [run_of(row) for row in self._table.query(self.customer, "run|", rows.after("run|"), limit=limit)]
+        return [
+            run_of(row) for row in self._table.query(self.customer, "run|", rows.after("run|"), limit=limit)
+        ]
 
     def save_run(self, run: Run, lease: Lease) -> None:
         """Write a run's row under the lease."""

@@ -186,7 +186,10 @@ def test_subtrees_overlapping_and_excluded(directory_stand: DirectoryStand, dire
     deep_out = edits.add_ou("Deep", out)
     for name, ou in {"Top": directory_ou, "Inside": inner, "Robot": out, "Deep robot": deep_out}.items():
         directory_stand.person(name, ou)
-    result = read(directory_stand, inner, directory_ou, exclude=(out,), anchors=(deep_out,))
+    request = request_for(inner, directory_ou, exclude=(out,), anchors=(deep_out,))
+    with directory_stand.open() as directory:
+        result = directory.read(request, quiet)
+    assert directory_stand.meter.ldap_searches == 4
     assert names(result.people) == ["Inside", "Top"]
     assert len(result.people) == 2
     assert set(result.anchors) == {inner, directory_ou, out, deep_out}

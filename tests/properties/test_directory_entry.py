@@ -27,7 +27,9 @@ from halo_adsync.model import ObjectGuid
 
 EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 TYPES = st.sampled_from(["cn", "ou", "dc", "l", "2.5.4.5", "x-special-type"])
-TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
+TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20) | st.text(
+    alphabet=' ,+"\\#;<>=\0\naé', max_size=6
+)
 PAIRS = st.tuples(TYPES, TEXTS)
 NAMES = st.lists(st.lists(PAIRS, min_size=1, max_size=3).map(tuple), max_size=5).map(tuple)
 # The stubs leave ldap3's functions untyped.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BIND_DONE, SEARCH_ENTRY, SEARCH_DONE, SEARCH_REFERENCE, EXTENDED = 0x61, 0x64, 0x65, 0x73, 0x78
 SUCCESS, CONTROLS = 0, 0xA0
 PAGED = "1.2.840.113556.1.4.319"
+DOMAIN_SCOPE = b"1.2.840.113556.1.4.1339"
 DOMAIN = "DC=corp,DC=example"
 
 
@@ -70,6 +71,7 @@ class ScriptedServer:
     """Answers one connection's requests with the answers of a script, in order, and then hangs up."""
 
     def __init__(self, *script: Answer) -> None:
+        self.requests: list[bytes] = []
         self._script = script
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -97,6 +99,7 @@ class ScriptedServer:
                     message = ber.read_message(incoming.read)
                     if message is None:
                         return
+                    self.requests.append(message)
                     identifier = ber.number(ber.elements(message)[0][1])
                     for operation, controls in answer:
                         self._send(stream, identifier, operation, controls)
@@ -128,7 +131,7 @@ def outcome(*script: Answer) -> str | list[str]:
 
 
 def test_the_script_itself_is_right() -> None:
-    """With every answer as it should be there is a read, so each of the following fails for its own reason."""
+    """With every answer as it should be there is a read; the following fail for their own reasons."""
     assert outcome(SIGNED_IN, ROOT, NETBIOS, TREE, PEOPLE) == [f"CN=Anna,{DOMAIN}"]
 
 
@@ -139,6 +142,17 @@ def test_referral_entries_are_passed_over() -> None:
         b"",
     )
     assert outcome(SIGNED_IN, ROOT, NETBIOS, TREE, [reference, *PEOPLE]) == [f"CN=Anna,{DOMAIN}"]
+
+
+def test_servers_are_asked_for_no_referrals() -> None:
+    """Every search carries the control that keeps the answer within the domain."""
+    with (
+        ScriptedServer(SIGNED_IN, ROOT, NETBIOS, TREE, PEOPLE) as server,
+        LdapDirectory(config(server.server), Meter()) as directory,
+    ):
+        directory.read(ReadRequest(frozenset()), lambda _: None)
+    _bind, *searches = server.requests
+    assert [DOMAIN_SCOPE in request for request in searches] == [True] * 4
 
 
 def test_second_page_is_asked_for() -> None:

@@ -1,0 +1,96 @@
+"""Explaining: one person in four steps, found, in scope, matched, changes; and writing just that person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from halo_adsync.customer import Customer
+from halo_adsync.errors import ConfigurationError, NotFound
+from halo_adsync.model import Link, Meter, Person
+from halo_adsync.plan.scope import Scoping
+from halo_adsync.plan.types import Change, Kind
+from halo_adsync.planning import account_request
+from halo_adsync.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that a person's name, address, DN or GUID led to."""
+
+    person: Person
+    outside: str | None
+    """Why the account is not in scope, as far as the OUs, groups and its state tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the four steps."""
+
+    title: str
+    text: str
+
+
+def find_account(services: Services, customer: Customer, key: str, meter: Meter) -> Account:
+    """Find the one account that is meant, in scope or not.
+
+    Args:
+        services: where directories are opened.
+        customer: whose directories.
+        key: an objectGUID, a DN, a logon name, a UPN or a mail address.
+        meter: counts the searches.
+
+    Raises:
+        NotFound: no directory has such an account.
+        ConfigurationError: several have.
+        IncompleteRead, DirectoryRefused: a directory did not answer.
+    """
+    found: list[Account] = []
+    for block in customer.directories:
+        with services.open_directory(block, meter) as directory:
+            read = directory.read(account_request(customer, block, key), lambda _: None)
+        scoping = Scoping(customer, read, services.now())
+        found += [Account(person, scoping.why_not(person)) for person in read.people]
+    if not found:
+        raise NotFound(
+            f'No account in the directories of {customer.id} goes by "{key}", be it as GUID, DN, logon name, UPN or'
+            " mail. Check the spelling; computers are not people."
+        )
+    if len(found) > 1:
+        names = "; ".join(account.person.dn for account in found)
+        raise ConfigurationError(
+            f'{len(found)} accounts go by "{key}": give the DN of one of them ({names}).'
+        )
+    return found[0]
+
+
+def steps(account: Account, link: Link | None, changes: Sequence[Change]) -> tuple[Step, ...]:
+    """Say what the plan makes of one person, from its lines of a plan for that person alone."""
+    own = next((change for change in changes if change.guid == account.person.guid), None)
+    found = Step("Found", f"{account.person.dn} ({account.person.guid})")
+    outside = account.outside
+    if outside is None and own is None and link is None:
+        outside = "it does not match scope.filter"
+    if outside is not None and (own is None or own.kind in {Kind.SKIPPED, Kind.HELD}):
+        last = Step("Changes", own.reason if own else "none")
+        return found, Step("In scope", f"no: {outside}"), Step("Matched", _matched(own, link)), last
+    return (
+        found,
+        Step("In scope", "yes"),
+        Step("Matched", _matched(own, link)),
+        Step("Changes", _changes(own)),
+    )
+
+
+def _matched(own: Change | None, link: Link | None) -> str:
+    if link is not None:
+        return f"Halo user {link.user}, by an earlier link"
+    if own is not None and own.kind is Kind.CONFLICT:
+        return f"conflict: {own.reason}"
+    if own is not None and own.adopts:
+        return own.reason
+    return "nobody in Halo"
+
+
+def _changes(own: Change | None) -> str:
+    if own is None:
+        return "none: Halo holds what it should"
+    return f"{own.kind.value}: {own.reason}"
