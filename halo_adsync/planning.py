@@ -124,22 +124,25 @@ class Planner:
     def _candidates(
         self, found: Survey, side: HaloSide, clients: Iterable[HaloClientId], halo: Halo
     ) -> dict[HaloUserId, HaloUser]:
-        """Return Halo's users that a newcomer may be: all of them where that is cheap, else by look-up."""
+        """Return Halo's users that a newcomer may be: those without a link, or look-ups where these are many."""
         newcomers = found.newcomers(side.links)
+        taken = {link.user for link in side.links.values()}
         if len(side.links) <= max(FEW, 100 * len(newcomers) * len(self._customer.match)):
-            return _by_id(user for client in clients for user in halo.users(client))
+            everybody = (user for client in clients for user in halo.users(client))
+            return _by_id(user for user in everybody if user.id not in taken)
         keys = [
             (rung, subject.person.guid if rung == STAMP else subject.desired.fields.get(rung, ""))
             for subject in newcomers
             for rung in self._customer.match
         ]
-        return _by_id(
+        found_users = (
             user
             for client in clients
             for rung, value in keys
             if value
             for user in halo.find_users(client, rung, value)
         )
+        return _by_id(user for user in found_users if user.id not in taken)
 
     def _with_details(self, found: Survey, side: HaloSide, halo: Halo) -> HaloSide:
         """Fetch what lists leave out (custom fields) for the users that are about to be adopted."""

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from typing import Any, Self
 
 from rich.console import Console
@@ -15,9 +16,9 @@ from rich.tree import Tree
 from halo_adsync.directory.port import CountedContainer
 from halo_adsync.errors import Busy, ConfigurationError, HaloAdSyncError
 from halo_adsync.explaining import Step
-from halo_adsync.model import ObjectGuid
+from halo_adsync.model import Meter, ObjectGuid
 from halo_adsync.plan.types import Change
-from halo_adsync.state.runs import Run, Status
+from halo_adsync.state.runs import Run, Status, no_counts
 
 OK, USAGE, BLOCKED, PARTIAL, FAILED, BUSY = 0, 2, 3, 4, 5, 6
 """The exit statuses; they are a contract with scripts."""
@@ -63,8 +64,8 @@ def say_error(error: HaloAdSyncError) -> None:
         errors.print(f"[red]Error:[/red] {escape(problem)}")
 
 
-def print_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print one JSON value on standard output."""
+def print_json(data: Mapping[str, Any]) -> None:
+    """Print one JSON object on standard output."""
     sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -72,14 +73,9 @@ def failure_json(customer: str, mode: str, error: HaloAdSyncError) -> dict[str, 
     """Return the object that `--json` prints where no run came about."""
     status = "skipped" if isinstance(error, Busy) else "failed"
     cause = "configuration" if isinstance(error, ConfigurationError) else type(error).__name__
-    return {
-        "run": None,
-        "customer": customer,
-        "mode": mode,
-        "status": status,
-        "message": str(error),
-        "cause": cause,
-    }
+    said = {"customer": customer, "mode": mode, "status": status, "message": str(error), "cause": cause}
+    empty = {"digest": "", "counts": no_counts(), "violations": [], "cost": asdict(Meter())}
+    return {"run": None, **said, **empty}
 
 
 def print_run(run: Run, next_step: str = "") -> None:

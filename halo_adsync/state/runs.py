@@ -35,7 +35,8 @@ class Status(StrEnum):
         return self in {Status.QUEUED, Status.RUNNING, Status.APPLYING}
 
 
-def _no_counts() -> dict[str, int]:
+def no_counts() -> dict[str, int]:
+    """Return the counts of a run that has none yet."""
     return {bucket.value: 0 for bucket in BUCKETS} | {"failed": 0}
 
 
@@ -53,7 +54,7 @@ class Run:
     requested: str
     finished: str = ""
     digest: str = ""
-    counts: Mapping[str, int] = field(default_factory=_no_counts)
+    counts: Mapping[str, int] = field(default_factory=no_counts)
     violations: tuple[Violation, ...] = ()
     warnings: tuple[str, ...] = ()
     cost: Mapping[str, float] = field(default_factory=lambda: asdict(Meter()))

@@ -1,0 +1,51 @@
+"""What all commands share: options, and how errors become sentences and exit statuses."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from halo_adsync import terminal
+from halo_adsync.bootstrap import app as builder
+from halo_adsync.errors import HaloAdSyncError
+from halo_adsync.model import CustomerId
+from halo_adsync.state.store import CustomerState
+
+
+class Mode(StrEnum):
+    """What a run compares with what."""
+
+    delta = "delta"
+    full = "full"
+    reconcile = "reconcile"
+
+
+Id = Annotated[str, typer.Argument(help="The customer's id.", metavar="ID")]
+RunArgument = Annotated[str, typer.Argument(help="The run, as `runs` lists it.", metavar="RUN")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+ModeOption = Annotated[
+    Mode,
+    typer.Option(
+        help="delta: what changed; full: everybody against the links; reconcile: everybody against Halo."
+    ),
+]
+
+
+@contextmanager
+def told(customer: str = "", mode: Mode = Mode.full, *, as_json: bool = False) -> Iterator[None]:
+    """Turn the product's errors into sentences and exit statuses; with `as_json`, into one object as well."""
+    try:
+        yield
+    except HaloAdSyncError as error:
+        terminal.say_error(error)
+        if as_json:
+            terminal.print_json(terminal.failure_json(customer, mode.value, error))
+        raise typer.Exit(terminal.error_status(error)) from None
+
+
+def state_of(customer: str) -> CustomerState:
+    """Return what is kept of a customer that has to exist."""
+    store = builder().store()
+    return store.of(CustomerId(store.customer(customer).id))
