@@ -9,13 +9,10 @@ from halo_adsync.model import DistinguishedName, HaloClient, HaloClientId, HaloS
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.placement import WantedClient, WantedSite
 from halo_adsync.plan.places import find_client, find_site
-from halo_adsync.plan.types import STRUCTURE, WRITES, Change, Kind
+from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState, Line, Settled
-
-SITE = "site"
-"""The entry of a change's fields that stands for its place, and is no field of Halo's."""
 
 
 class Applier:

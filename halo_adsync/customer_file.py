@@ -92,9 +92,9 @@ def _path(data: Any, details: ErrorDetails) -> tuple[str | int, ...]:
     """Return where the error stands, without the steps by which pydantic names members of a union."""
     path: list[str | int] = []
     for step in details["loc"]:
-        if isinstance(data, Mapping) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+        if (isinstance(data, Mapping) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
             data = data[step]
         elif details["type"] != "missing" or step != details["loc"][-1]:
             continue

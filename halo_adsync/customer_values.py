@@ -1,4 +1,4 @@
-"""The kinds of single values that a customer file holds, each with the sentence that says how it should look."""
+"""The kinds of values that a customer file holds, each with the sentence that says how it should look."""
 
 import re
 from datetime import UTC, datetime

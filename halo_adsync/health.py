@@ -7,7 +7,7 @@ from halo_adsync.errors import HaloAdSyncError
 
 
 def health() -> dict[str, Any]:
-    """Return `status` (`ok` or `unhealthy`) and what to mend; no names of customers, no values of settings."""
+    """Return `status` (`ok` or `unhealthy`) and what to mend; no values of settings."""
     try:
         customers = len(app().store().customers())
     except HaloAdSyncError as error:

@@ -80,7 +80,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryRead:
-    """One complete read of one directory. There is no such thing as an incomplete one: that is an error."""
+    """One complete read of one directory; an incomplete one is an error instead."""
 
     directory: str
     netbios: str

@@ -17,10 +17,11 @@ from halo_adsync.model import (
     ObjectGuid,
     Place,
 )
-from halo_adsync.plan.make import HaloSide, blanks_to_verify, make_plan, match_people
+from halo_adsync.plan.make import blanks_to_verify, make_plan, match_people
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.placement import WantedClient, WantedSite, client_of
 from halo_adsync.plan.places import find_client, find_site, missing, same_client, same_site
+from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Survey, survey
 from halo_adsync.plan.types import Plan
 from halo_adsync.services import Pulse, Services
@@ -124,7 +125,7 @@ class Planner:
     def _candidates(
         self, found: Survey, side: HaloSide, clients: Iterable[HaloClientId], halo: Halo
     ) -> dict[HaloUserId, HaloUser]:
-        """Return Halo's users that a newcomer may be: those without a link, or look-ups where these are many."""
+        """Return Halo's users that a newcomer may be; by look-ups where reading all would cost more."""
         newcomers = found.newcomers(side.links)
         taken = {link.user for link in side.links.values()}
         if len(side.links) <= max(FEW, 100 * len(newcomers) * len(self._customer.match)):

@@ -1,4 +1,4 @@
-"""Secrets by name: from Key Vault, or from the environment where there is no vault. Values are never shown."""
+"""Secrets by name: from Key Vault, or from the environment without one. Values are never shown."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from azure.keyvault.secrets import SecretClient
 from halo_adsync.errors import SecretMissing, Unavailable
 
 CACHE_SECONDS = 600.0
-"""A vault allows 4,000 reads in 10 seconds (Microsoft, Key Vault service limits); hundreds of customers share it."""
+"""A vault allows 4,000 reads in 10 seconds (Microsoft, Key Vault service limits), for all customers."""
 
 
 class Secrets(Protocol):

@@ -1,4 +1,4 @@
-"""The app's own settings, from the environment and, where it exists, local.settings.json, as `func` reads it."""
+"""The app's own settings, from the environment and, where there is one, local.settings.json."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""YAML as people mean it: the 1.2 core schema (`off`, `no` and `09:30` are text), no duplicate keys, and line numbers."""
+"""YAML as people mean it: 1.2's core schema (`off` and `09:30` are text), unique keys, line numbers."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class _Loader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own class attribute, emptied of YAML 1.1
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
         for key, _ in node.value:
             if key.value in seen:

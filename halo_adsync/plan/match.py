@@ -1,4 +1,4 @@
-"""Matching: which Halo user an account that has no link yet already is. Unique on both sides, or a person decides."""
+"""Matching: which Halo user an account without a link is. Unique on both sides, or a person decides."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

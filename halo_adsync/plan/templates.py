@@ -67,7 +67,7 @@ def _replace(value: Any, old: str, new: str) -> str:
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(undefined=_Blank, autoescape=False)  # noqa: S701 - the result is no HTML
+    environment = ImmutableSandboxedEnvironment(undefined=_Blank, autoescape=False)
     kept = {name: environment.filters[name] for name in _FILTERS}
     environment.filters.clear()
     environment.filters.update(kept)

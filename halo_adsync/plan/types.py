@@ -27,6 +27,8 @@ class Kind(StrEnum):
 
 
 STRUCTURE = (Kind.CREATE_CLIENT, Kind.CREATE_SITE)
+SITE = "site"
+"""The entry of a change's fields that stands for its place, by name, and is no field of Halo's."""
 BUCKETS = tuple(kind for kind in Kind if kind not in STRUCTURE)
 WRITES = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.REACTIVATE, Kind.DEACTIVATE)
 """The buckets that are sent to Halo."""
@@ -109,7 +111,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Return how many people are in each bucket, zeros included, and `failed`, of which a plan knows none."""
+        """Return how many people are in each bucket, and in `failed`, of which a plan knows none."""
         counted = Counter(change.kind for change in self.changes)
         counted[Kind.UNCHANGED] += self.unchanged
         return {bucket.value: counted[bucket] for bucket in BUCKETS} | {"failed": 0}

@@ -30,7 +30,7 @@ class AzureTable:
     def with_meter(self, meter: Meter) -> "AzureTable":
         """Return the same table, counting on another meter."""
         table = AzureTable(self._client, meter)
-        table._made = self._made  # noqa: SLF001 - its own class
+        table._made = self._made
         return table
 
     def get(self, partition: str, key: str) -> Row | None:

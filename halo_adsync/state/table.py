@@ -84,7 +84,7 @@ def _check_row(row: Row) -> int:
     for key in (row.partition, row.key):
         if any(
             character in "/\\#?" or ord(character) < 32 or 127 <= ord(character) < 160 for character in key
-        ):  # noqa: PLR2004 - control characters
+        ):
             raise ValueError(f"the key {key!r} holds a character that Table Storage refuses")
     if len(row.values) > MAX_PROPERTIES:
         raise ValueError(f"row {row.key}: {len(row.values)} properties; {MAX_PROPERTIES} are the most")

@@ -1,0 +1,118 @@
+"""Decide: what becomes of one person, and why. One line each, in the weightiest bucket that applies."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from halo_adsync.customer import Customer
+from halo_adsync.model import HaloUser, Link, ObjectGuid
+from halo_adsync.plan.diff import diff, diff_new
+from halo_adsync.plan.match import STAMP, Match
+from halo_adsync.plan.placement import Option
+from halo_adsync.plan.side import HaloSide
+from halo_adsync.plan.survey import Subject
+from halo_adsync.plan.types import SITE, Change, FieldChange, Kind
+
+NO_NAME = "no name: the mapping of name gave nothing, and Halo takes nobody without one"
+NO_PLACE = "no rule says which site: add one, or a default_site"
+LEFT = "leavers are left for a person to switch off"
+
+
+class Decider:
+    """Decides for one customer, with what is known of Halo.
+
+    Args:
+        customer: whose rules.
+        halo: Halo's side.
+        matches: what the ladder found for the people who have no link.
+    """
+
+    def __init__(self, customer: Customer, halo: HaloSide, matches: Mapping[ObjectGuid, Match]) -> None:
+        self._rules, self._halo, self._matches = customer.fields, halo, matches
+
+    def decide(self, subject: Subject) -> Change:
+        """Return the line of somebody whom the directory holds."""
+        link = self._halo.links.get(subject.person.guid)
+        if subject.outside is not None:
+            return _outside(subject, subject.outside, link)
+        option = self._where(subject)
+        if option is None or not subject.desired.fields.get("name"):
+            return _line(Kind.SKIPPED, subject, NO_PLACE if option is None else NO_NAME, link)
+        return self._newcomer(subject, option) if link is None else self._linked(subject, link, option)
+
+    def _where(self, subject: Subject) -> Option | None:
+        return next((o for o in subject.options if o.site.create or o.site.key in self._halo.places), None)
+
+    def _newcomer(self, subject: Subject, option: Option) -> Change:
+        found = self._matches.get(subject.person.guid, Match())
+        if found.conflict:
+            return _line(Kind.CONFLICT, subject, found.conflict)
+        if found.user is not None:
+            return self._adopted(subject, found.user, found.rung, option)
+        reason = f"new in the directory; placed by {option.rule}"
+        fields = {**diff_new(subject.desired.fields), SITE: FieldChange(None, self._site_name(option))}
+        return replace(_line(Kind.CREATE, subject, reason), place=option.site.key, fields=fields)
+
+    def _linked(self, subject: Subject, link: Link, option: Option) -> Change:
+        user = self._halo.users.get(link.user)
+        if user is not None:
+            link = replace(_link_to(subject, user), fields={**link.fields, **user.fields})
+        elif self._halo.complete:
+            reason = f"Halo user {link.user} is not among the mapped clients' users: moved, merged or deleted"
+            return _line(Kind.CONFLICT, subject, reason, link)
+        fields = diff(subject.desired.fields, link.fields, self._rules)
+        return self._existing(subject, link, option, fields, "changed in the directory")
+
+    def _adopted(self, subject: Subject, user: HaloUser, rung: str, option: Option) -> Change:
+        fields = diff(subject.desired.fields, user.fields, self._rules)
+        if user.guid is None:
+            fields[STAMP] = FieldChange("", subject.person.guid)
+        why = f"adopts Halo user {user.id}, who was there already, by {rung}"
+        return replace(self._existing(subject, _link_to(subject, user), option, fields, why), adopts=True)
+
+    def _existing(
+        self, subject: Subject, base: Link, option: Option, fields: dict[str, FieldChange], /, why: str
+    ) -> Change:
+        place = self._halo.places.get(option.site.key)
+        moves = place is None or place.site != base.site
+        if moves:
+            fields = {**fields, SITE: FieldChange(self._name_of_site(base), self._site_name(option))}
+            why += f"; now placed by {option.rule}"
+        if not base.active:
+            kind, why = Kind.REACTIVATE, f"{why}; inactive in Halo, but in scope in the directory"
+        elif moves:
+            kind = Kind.MOVE
+        else:
+            kind = Kind.UPDATE if fields else Kind.UNCHANGED
+        line = _line(kind, subject, why, base)
+        return replace(line, place=option.site.key if moves else "", fields=fields, base=base)
+
+    def _site_name(self, option: Option) -> str:
+        place = self._halo.places.get(option.site.key)
+        return place.name if place else option.site.name
+
+    def _name_of_site(self, link: Link) -> str:
+        places = self._halo.places.values()
+        return next((place.name for place in places if place.site == link.site), f"site {link.site}")
+
+
+def absent(link: Link) -> Change:
+    """Return the line of somebody who is linked, and whom no directory read brought."""
+    reason = f"a leaver (not in the directory, or not in scope); {LEFT}"
+    return Change(Kind.HELD, link.guid, link.dn, reason, link.fields.get("name", ""), link.user)
+
+
+def _outside(subject: Subject, reason: str, link: Link | None) -> Change:
+    if link is None or not link.active:
+        return _line(Kind.SKIPPED, subject, reason, link)
+    return _line(Kind.HELD, subject, f"a leaver ({reason}); {LEFT}", link)
+
+
+def _link_to(subject: Subject, user: HaloUser) -> Link:
+    known = {name: user.fields[name] for name in subject.desired.fields if name in user.fields}
+    return Link(subject.person.guid, user.id, user.client, user.site, user.active, subject.person.dn, known)
+
+
+def _line(kind: Kind, subject: Subject, reason: str, link: Link | None = None) -> Change:
+    reason = "; ".join([reason, *subject.desired.notes])
+    user = link.user if link else None
+    return Change(kind, subject.person.guid, subject.person.dn, reason, subject.label, user)

@@ -1,0 +1,19 @@
+"""What is known of Halo when a plan is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from halo_adsync.model import HaloUser, HaloUserId, Link, ObjectGuid, Place
+
+
+@dataclass(frozen=True, slots=True)
+class HaloSide:
+    """Halo's side of a plan: links, places, and as many users as had to be read."""
+
+    links: Mapping[ObjectGuid, Link] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """The clients and sites that exist, by key."""
+    users: Mapping[HaloUserId, HaloUser] = field(default_factory=dict)
+    """Halo's users, where they were read: candidates for matching, and the truth for `reconcile`."""
+    complete: bool = False
+    """Whether `users` are all users of the mapped clients, so that a linked user not among them is gone."""
