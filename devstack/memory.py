@@ -1,4 +1,4 @@
-"""Tables and queues in memory, held to the same contract suite as the storage emulator."""
+"""Tables and queues in memory, held to the contract suite of the storage emulator."""
 
 import itertools
 import threading
@@ -10,7 +10,7 @@ from halo_adsync.state.table import Conflict, Operation, Row, check_limits
 
 
 class MemoryTable:
-    """A `Table` without a service behind it: transactions, ETags, ranges and limits as the real one has them."""
+    """A `Table` without a service behind it, with transactions, ETags, ranges and limits as there."""
 
     def __init__(self, meter: Meter | None = None) -> None:
         self.meter = meter or Meter()

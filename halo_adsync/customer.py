@@ -139,7 +139,7 @@ class OuRule(_Part):
 
 
 class MirrorRule(_Part):
-    """The OUs `site_level` levels below this one are sites; those at `client_level`, if given, are clients."""
+    """The OUs `site_level` levels below this one are sites; those at `client_level`, if any, clients."""
 
     mirror: Dn
     site_level: Annotated[int, Field(ge=1, le=20)]

@@ -92,14 +92,18 @@ def _path(data: Any, details: ErrorDetails) -> tuple[str | int, ...]:
     """Return where the error stands, without the steps by which pydantic names members of a union."""
     path: list[str | int] = []
     for step in details["loc"]:
-        if (isinstance(data, Mapping) and step in data) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
+        if _holds(data, step):
             data = data[step]
         elif details["type"] != "missing" or step != details["loc"][-1]:
             continue
         path.append(step)
     return tuple(path)
+
+
+def _holds(data: Any, step: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(step, int) and step < len(data)
+    return isinstance(data, Mapping) and step in data
 
 
 def _message(details: ErrorDetails) -> str:

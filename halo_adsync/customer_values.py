@@ -91,7 +91,7 @@ Timezone = Annotated[str, AfterValidator(_timezone)]
 Quiet = Annotated[str, AfterValidator(_quiet)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,127}$")]
-"""The name of a secret in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""
+"""A name in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]

@@ -51,8 +51,8 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
         found += [Account(person, scoping.why_not(person)) for person in read.people]
     if not found:
         raise NotFound(
-            f'No account in the directories of {customer.id} goes by "{key}", be it as GUID, DN, logon name, UPN or'
-            " mail. Check the spelling; computers are not people."
+            f'No account in the directories of {customer.id} goes by "{key}", be it as GUID, DN, logon'
+            " name, UPN or mail. Check the spelling; computers are not people."
         )
     if len(found) > 1:
         names = "; ".join(account.person.dn for account in found)

@@ -53,7 +53,7 @@ class Tree:
         return any(container.guid == top for container in self.ancestry(guid))
 
     def below(self, guid: ObjectGuid, top: ObjectGuid) -> tuple[Container, ...] | None:
-        """Return the containers from just below `top` down to `guid`; None where `guid` is not below `top`."""
+        """Return the containers from just below `top` down to `guid`; None where `guid` is elsewhere."""
         path: list[Container] = []
         for container in self.ancestry(guid):
             if container.guid == top:

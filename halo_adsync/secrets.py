@@ -43,8 +43,8 @@ class EnvironmentSecrets:
         value = self._environment.get(variable_of(name))
         if not value:
             raise SecretMissing(
-                f'The secret "{name}" is missing: set the environment variable {variable_of(name)} (or its entry in'
-                " local.settings.json), or set KEY_VAULT_URL to read it from Key Vault."
+                f'The secret "{name}" is missing: set the environment variable {variable_of(name)} (or its'
+                " entry in local.settings.json), or set KEY_VAULT_URL to read it from Key Vault."
             )
         return value
 
@@ -73,7 +73,8 @@ class VaultSecrets:
             return self._client.get_secret(name).value
         except ResourceNotFoundError:
             raise SecretMissing(
-                f'The secret "{name}" is missing in {vault}: add it there (az keyvault secret set), or correct its name.'
+                f'The secret "{name}" is missing in {vault}: add it there (az keyvault secret set), or'
+                " correct its name in the customer file."
             ) from None
         except HttpResponseError as error:
             if error.status_code not in {401, 403}:
@@ -81,10 +82,11 @@ class VaultSecrets:
                     f"The vault {vault} answered HTTP {error.status_code}: try again later."
                 ) from None
             raise SecretMissing(
-                f'The vault {vault} refused to give the secret "{name}" (HTTP {error.status_code}): check that the app\'s'
-                " identity has the role Key Vault Secrets User, and that the vault's firewall lets it in."
+                f'The vault {vault} refused to give the secret "{name}" (HTTP {error.status_code}): check'
+                " that the app's identity has the role Key Vault Secrets User and passes the vault's firewall."
             ) from None
         except AzureError as error:
             raise Unavailable(
-                f"The vault {vault} could not be reached ({type(error).__name__}): check KEY_VAULT_URL and the network."
+                f"The vault {vault} could not be reached ({type(error).__name__}): check KEY_VAULT_URL and"
+                " the network."
             ) from None

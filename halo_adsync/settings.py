@@ -53,8 +53,9 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     table_uri = values.get(f"{STORAGE}__tableServiceUri") or None
     if connection_string is None and not (queue_uri and table_uri):
         problems.append(
-            f"{STORAGE} is not set: give a storage connection string (UseDevelopmentStorage=true for the emulator), or"
-            f" {STORAGE}__queueServiceUri and {STORAGE}__tableServiceUri (and __blobServiceUri) for the app's identity."
+            f"{STORAGE} is not set: give a storage connection string (UseDevelopmentStorage=true for the"
+            f" emulator), or {STORAGE}__queueServiceUri and {STORAGE}__tableServiceUri (and __blobServiceUri)"
+            " for the app's identity."
         )
     if connection_string and "=" not in connection_string:
         problems.append(f"{STORAGE} is no connection string: it has the form Name=value;Name=value.")

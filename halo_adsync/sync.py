@@ -168,7 +168,7 @@ class Sync:
         violations = judge(part.customer, plan)
         status = Status.PLANNED if run.dry_run else Status.BLOCKED if violations else Status.APPLYING
         run = replace(run, status=status)
-        return part.state.save_plan(run, plan, violations, planned.places, planned.anchors, part.lease)
+        return part.state.save_plan(run, plan, violations, planned.places, planned.anchors, lease=part.lease)
 
     def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
         """Settle what is left of the plan, as far as this slice gets."""

@@ -14,7 +14,7 @@ def diff_new(desired: Mapping[str, str]) -> dict[str, FieldChange]:
 def diff(
     desired: Mapping[str, str], current: Mapping[str, str], rules: Mapping[str, FieldRule]
 ) -> dict[str, FieldChange]:
-    """Return the fields of an existing record that differ, as far as each field's rule lets them be written."""
+    """Return the fields of an existing record that differ, and that their rules let us write."""
     return {
         name: FieldChange(current.get(name, ""), value)
         for name, value in desired.items()

@@ -22,7 +22,7 @@ class Target:
     """What Halo can store in its fields."""
 
     widths: Mapping[str, int] = field(default_factory=dict)
-    """The greatest length by lower-case field name, in UTF-16 units, as the database counts; longer is cut."""
+    """The greatest length by lower-case field name, in UTF-16 units as the database counts."""
     canonical: Callable[[str, str], str] = lambda _field, text: text
     """The form in which a field's value will be read back; raises ValueError for what it cannot hold."""
 

@@ -59,7 +59,7 @@ def match(
 
 
 def _candidates(newcomer: Newcomer, rung: str, holders: Sequence[HaloUser]) -> Sequence[HaloUser]:
-    """Return who may be meant. An e-mail address is no identity: sharing one with a stamped user says nothing."""
+    """Return who may be meant. An e-mail address is no identity: a stamped user is never found by it."""
     if rung != "emailaddress":
         return holders
     return [user for user in holders if user.guid in {None, newcomer.guid}]

@@ -135,7 +135,7 @@ def _site_of(client: WantedClient, reference: SiteRef) -> WantedSite:
 
 
 def _mirrored_names(read: DirectoryRead, rule: MirrorRule) -> Mapping[ObjectGuid, str]:
-    """Name the OUs at the rule's site level; two of the same name in one client are told apart by their parents."""
+    """Name the OUs at the site level; namesakes in one client are told apart by their parents."""
     top = read.anchors[rule.mirror]
     paths = {}
     for guid in read.tree.containers:

@@ -53,7 +53,8 @@ def as_text(summary: Mapping[str, Any], changes: Sequence[Change], *, everything
 
 
 def _text(summary: Mapping[str, Any], changes: Sequence[Change], shown: int | None) -> Iterator[str]:
-    yield f"Plan for {summary['customer']}, run {summary['run']} ({summary['mode']}): {_sentence(summary, changes)}"
+    run = f"Plan for {summary['customer']}, run {summary['run']} ({summary['mode']})"
+    yield f"{run}: {_sentence(summary, changes)}"
     for warning in summary["warnings"]:
         yield f"Warning: {warning}"
     for violation in summary["violations"]:

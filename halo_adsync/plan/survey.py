@@ -71,6 +71,6 @@ def _warnings(customer: Customer) -> Iterator[str]:
     for directory in customer.directories:
         if directory.tls == "none":
             yield (
-                f"Directory {directory.id} is read without encryption (tls: none): its password and everybody's"
-                " data cross the network in clear. Use tls: ldaps or starttls."
+                f"Directory {directory.id} is read without encryption (tls: none): its password and"
+                " everybody's data cross the network in clear. Use tls: ldaps or starttls."
             )

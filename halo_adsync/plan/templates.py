@@ -45,7 +45,7 @@ class ExpressionError(ValueError):
 
 
 class _Blank(Undefined):
-    """An attribute without a value: empty in every context, so that `{{ a or b }}` and `{{ a | lower }}` work."""
+    """An attribute without a value: empty everywhere, so that `{{ a or b }}` and `{{ a | lower }}` work."""
 
     __slots__ = ()
 
@@ -141,6 +141,6 @@ def compile_expression(source: str) -> Expression:
 def _refuse_costly(tree: nodes.Template) -> None:
     for node in tree.find_all(_COSTLY):
         raise ExpressionError(
-            f"templates may not use {type(node).__name__.lower()} (line {node.lineno}): attributes, literals, `~`, `or`,"
-            f" `if`, comparisons, slices and the filters {', '.join(_FILTERS)} are there"
+            f"templates may not use {type(node).__name__.lower()} (line {node.lineno}): attributes, literals,"
+            f" `~`, `or`, `if`, comparisons, slices and the filters {', '.join(_FILTERS)} are there"
         )

@@ -1,7 +1,7 @@
 """The table in Azure (or in the storage emulator), through azure-data-tables."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -87,10 +87,8 @@ class AzureTable:
     def _make(self) -> None:
         if not self._made:
             self._meter.table_transactions += 1
-            try:
+            with suppress(ResourceExistsError):
                 self._client.create_table(retry_on_methods=_RETRIED)
-            except ResourceExistsError:
-                pass
             self._made = True
 
     @contextmanager
@@ -100,8 +98,8 @@ class AzureTable:
         except HttpResponseError as error:
             code = getattr(error, "error_code", None) or "no code"
             raise StateUnavailable(
-                f"Table Storage answered {error.status_code} ({code}). Check that the app's identity has the role"
-                " Storage Table Data Contributor, and the service's health; then try again."
+                f"Table Storage answered {error.status_code} ({code}). Check that the app's identity has the"
+                " role Storage Table Data Contributor, and the service's health; then try again."
             ) from error
         except AzureError as error:
             raise StateUnavailable(

@@ -39,8 +39,8 @@ class Lease:
             holder, until = str(there.values["run"]), float(there.values["until"])
             if until > self._now().timestamp() and (holder != self.run or not there.values["handed_over"]):
                 raise Busy(
-                    f"Run {holder} of customer {self._customer} is going on; wait for it to end. Should it have died,"
-                    f" its lease frees itself within {SECONDS:.0f} seconds.",
+                    f"Run {holder} of customer {self._customer} is going on; wait for it to end. Should it"
+                    f" have died, its lease frees itself within {SECONDS:.0f} seconds.",
                     holder,
                 )
             if holder not in {"", self.run}:
@@ -74,7 +74,8 @@ class Lease:
             there = self._table.get(self._customer, KEY)
             if there is None or there.values.get("nonce") != mine.values["nonce"]:
                 raise LeaseLost(
-                    f"Run {self.run} has lost its lease on customer {self._customer} to another run and writes nothing more."
+                    f"Run {self.run} has lost its lease on customer {self._customer} to another run; it"
+                    " writes nothing more."
                 ) from conflict
             self._row = there  # the transaction had been done; only its answer was lost
             return

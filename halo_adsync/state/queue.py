@@ -1,6 +1,7 @@
 """The queue of requests: who is to be synced, and why."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -92,16 +93,14 @@ class AzureRequests:
             self._client.send_message(request.to_json(), visibility_timeout=max(0, round(delay)))
         except AzureError as error:
             raise StateUnavailable(
-                f"The queue {QUEUE} could not be reached ({type(error).__name__}). Check AzureWebJobsStorage and the"
-                " network, then try again."
+                f"The queue {QUEUE} could not be reached ({type(error).__name__}). Check AzureWebJobsStorage"
+                " and the network, then try again."
             ) from error
 
     def _make(self) -> None:
         if not self._made:
-            try:
+            with suppress(ResourceExistsError):
                 self._client.create_queue()
-            except ResourceExistsError:
-                pass
             self._made = True
 
 

@@ -21,13 +21,13 @@ from halo_adsync.plan.types import Change, FieldChange, Kind
 from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
 
 TEXT_CHUNK = MAX_PROPERTY_BYTES // 4
-"""Characters a text property is cut into: half of what fits, because a character may take two UTF-16 units."""
+"""Characters to a text property: half of what fits, because one may take two UTF-16 units."""
 NOTE_CHUNKS = 14
 """Binary properties in one row of packed notes: 14 x 64 KiB stay below an entity's 1 MiB."""
 
 
 def encode_key(text: str) -> str:
-    """Write any text as a key: what Table Storage refuses (`/ \\ # ?`, control characters) becomes `%XXXX`."""
+    r"""Write any text as a key: what Table Storage refuses (`/ \ # ?`, controls) becomes `%XXXX`."""
     return re.sub(r"[%/\\#?\x00-\x1f\x7f-\x9f]", lambda match: f"%{ord(match[0]):04X}", text)
 
 

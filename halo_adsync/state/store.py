@@ -84,7 +84,7 @@ class Store:
         return True
 
     def remove_customer(self, customer: str) -> int:
-        """Delete a customer with its links, runs and plans; return how many rows went. Halo is not touched."""
+        """Delete a customer with its links, runs and plans, not in Halo; return how many rows went."""
         self.customer(customer)
         keys = [row.key for row in self.table.query(customer, "!", "~", select=["RowKey"])]
         for some in batched(keys, 100, strict=False):
@@ -184,11 +184,12 @@ class CustomerState:
         violations: tuple[Violation, ...],
         places: Iterable[Place],
         anchors: Mapping[str, ObjectGuid],
+        *,
         lease: Lease,
     ) -> Run:
         """Store a plan and its verdict before anything is written to Halo; return the run with it.
 
-        `places` and `anchors` are what planning learnt: where Halo's clients and sites are, which OUs are meant.
+        `places` and `anchors` are what planning learnt: Halo's clients and sites, and which OUs are meant.
         """
         work = plan.work()
         notes = [change for change in plan.changes if not change.is_work]
@@ -228,8 +229,9 @@ class CustomerState:
         return rows.notes_of(list(self._table.query(self.customer, prefix, rows.after(prefix))))
 
     def settle(self, run: Run, settled: Sequence[Settled], lease: Lease) -> Run:
-        """Commit outcomes, the links and places they made, and the run's progress; in one transaction each
-        time, and one time where they fit. Lines are settled in order. Returns the run as it is then.
+        """Commit outcomes, the links and places they made, and the run's progress; return the run then.
+
+        All in one transaction where they fit, else in several; lines are settled in order.
         """
         while settled:
             count, room = 0, _ROOM

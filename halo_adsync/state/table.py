@@ -5,12 +5,14 @@ Limits (Microsoft, "Understanding the Table service data model" and "Performing 
 at most 100 operations and 4 MiB within one partition.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 type Scalar = str | int | bool | float | bytes
 
+FORBIDDEN_IN_KEYS = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 MAX_PROPERTIES = 252
 MAX_ENTITY_BYTES = 1024 * 1024
 MAX_PROPERTY_BYTES = 64 * 1024
@@ -54,7 +56,7 @@ class Table(Protocol):
     def query(
         self, partition: str, low: str, high: str, select: Sequence[str] = (), limit: int | None = None
     ) -> Iterator[Row]:
-        """Yield the rows of a partition with `low <= key < high` in key order, with the selected values only."""
+        """Yield the rows of a partition with `low <= key < high` in key order."""
         ...
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
@@ -82,9 +84,7 @@ def check_limits(operations: Sequence[Operation]) -> None:
 def _check_row(row: Row) -> int:
     """Return the row's size in bytes, as the service counts it at most."""
     for key in (row.partition, row.key):
-        if any(
-            character in "/\\#?" or ord(character) < 32 or 127 <= ord(character) < 160 for character in key
-        ):
+        if FORBIDDEN_IN_KEYS.search(key):
             raise ValueError(f"the key {key!r} holds a character that Table Storage refuses")
     if len(row.values) > MAX_PROPERTIES:
         raise ValueError(f"row {row.key}: {len(row.values)} properties; {MAX_PROPERTIES} are the most")

@@ -1,6 +1,6 @@
 """The people of the story: what stands in the directory of each, and what Halo must hold of them.
 
-`halo_record` is the story's oracle. It is worked out from what was seeded, and shares no code with the product.
+`halo_record` is the story's oracle: worked out from what was seeded, without any code of the product.
 """
 
 from collections.abc import Iterator
@@ -99,11 +99,10 @@ class Person:
             "surname": self.last,
             "emailaddress": self.mail,
             "login": f"{NETBIOS}\\{self.account}",
-            "title": self.title,
+            "title": self.notes or self.title,
             "department": self.department,
             "phonenumber": self.phone,
             "mobilenumber": self.mobile,
-            "notes": self.notes,
             "CFStaffNumber": self.staff_number,
         }
 
@@ -114,11 +113,10 @@ FIELDS: dict[str, Any] = {
     "surname": "sn",
     "emailaddress": "mail",
     "login": "{{ netbios }}\\{{ sAMAccountName }}",
-    "title": "title",
+    "title": "{{ info or title }}",
     "department": "department",
     "phonenumber": "telephoneNumber",
     "mobilenumber": {"from": "mobile", "mode": "always", "blank": "clear"},
-    "notes": "info",
     "CFStaffNumber": "employeeID",
 }
 """How the customer file maps what `Person` describes."""

@@ -74,6 +74,10 @@ class Telling(ABC):
         """Run to the end, and return the run's summary."""
 
     @abstractmethod
+    def first_sync(self) -> Summary:
+        """Run to the end what the first run is started by: the timer, where there is one."""
+
+    @abstractmethod
     def begin(self) -> None:
         """Start a run, and do not wait for it."""
 
@@ -104,6 +108,10 @@ class ByCommandLine(Telling):
         done = self._run("--dry-run") if dry_run else self._run()
         assert done.returncode == 0, done.stderr
         return self._summary(done)
+
+    def first_sync(self) -> Summary:
+        """Run to the end, as a scheduler's task would."""
+        return self.sync()
 
     def begin(self) -> None:
         """Start a process."""
@@ -155,12 +163,16 @@ class ByFunctions(Telling):
         self._ask(dry_run=dry_run)
         return self._end()
 
-    def sync_by_timer(self) -> Summary:
+    def first_sync(self) -> Summary:
         """Let the timer fire, and wait for the run that it asked for."""
         self.host.run("enqueue_due")
-        newest = self.get(f"/api/customers/{self.customer}/runs")["runs"][0]
-        self._address = f"/api/customers/{self.customer}/runs/{newest['run']}"
+        self._address = f"/api/customers/{self.customer}/runs/{self.runs()[0]['run']}"
         return self._end()
+
+    def runs(self) -> list[Summary]:
+        """Return the latest runs, newest first."""
+        runs: list[Summary] = self.get(f"/api/customers/{self.customer}/runs")["runs"]
+        return runs
 
     def begin(self) -> None:
         """Ask by HTTP."""
@@ -202,7 +214,10 @@ class ByFunctions(Telling):
         self._address = answer.json()["status_url"]
 
     def _end(self, seconds: float = RUN_SECONDS) -> Summary:
-        return eventually(self._ended, "the end of the run", seconds)
+        try:
+            return eventually(self._ended, "the end of the run", seconds)
+        finally:
+            print(self.host.log())  # pytest shows it where a test fails
 
     def _ended(self) -> Summary | None:
         run = self.get(self._address)

@@ -1,7 +1,7 @@
 """One telling's stage: its OU in the directory, its customer, its Halo, and what both must come to."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,6 @@ from devstack.halo import LoggedRequest, SimulatedHalo
 from devstack.samba import SambaDomain
 from tests.story.people import FIELDS, OUS, Person, computers, crew, outsiders, somebody
 from tests.story.telling import Telling
-
-type HaloRecord = dict[str, str]
 
 ACCOUNT = "svc-halo@corp.example"
 PASSWORD = "Gr4ve-Secret!"
@@ -45,29 +43,29 @@ class Stage:
         """Return the person of this number."""
         return self.people[f"{self.prefix}{number:03}"]
 
-    def new(self, number: int, office: str, **differences: Any) -> Person:
-        """Add a person to the directory, who is to arrive in Halo."""
-        person = somebody(self.prefix, number, office, **differences)
+    def add(self, person: Person, *, arrives: bool = True) -> None:
+        """Add a person to the directory, who is to arrive in Halo or not."""
         self.domain.add(person.dn(self.people_ou), person.attributes())
-        self.people[person.account] = person
-        return person
+        if arrives:
+            self.people[person.account] = person
 
     def change(self, person: Person, attributes: Mapping[str, Values], **differences: Any) -> None:
         """Change attributes in the directory, and what is expected of Halo."""
         self.domain.modify(person.dn(self.people_ou), attributes)
         self.people[person.account] = replace(person, **differences)
 
-    def move(self, person: Person, **differences: Any) -> None:
-        """Give an account another common name, or move it to another office."""
-        after = replace(person, **differences)
+    def move(self, person: Person, *, cn: str | None = None, office: str | None = None) -> None:
+        """Give an account another common name, or another office."""
+        after = replace(
+            person, cn=person.cn if cn is None else cn, office=person.office if office is None else office
+        )
         self.domain.move(person.dn(self.people_ou), after.dn(self.people_ou))
         self.people[person.account] = after
 
-    def stranger(self, **fields: Any) -> int:
+    def stranger(self, **fields: Any) -> None:
         """Add a user to Halo who must stay exactly as it is."""
         user = self.halo.add_user(**fields)
         self.strangers[user] = copy.deepcopy(self.halo.users[user])
-        return user
 
     def halo_id(self, person: Person) -> int:
         """Return the Halo id of the one user with a person's login."""
@@ -75,26 +73,23 @@ class Stage:
         (found,) = (user["id"] for user in self.halo.people if user["login"] == login)
         return int(found)
 
-    def guid(self, person: Person) -> str:
-        """Return an account's objectGUID, which the wire has in little-endian parts (MS-DTYP, 2.3.4.2)."""
-        return str(UUID(bytes_le=self.domain.values(person.dn(self.people_ou), "objectGUID")[0]))
+    def guid(self, dn: str) -> str:
+        """Return an object's GUID, which the wire has with little-endian parts (MS-DTYP, 2.3.4.2)."""
+        return str(UUID(bytes_le=self.domain.values(dn, "objectGUID")[0]))
 
     def writes(self) -> list[LoggedRequest]:
         """Return the requests since the log was emptied that write; signing in is none."""
-        return [r for r in self.halo.requests if r.method != "GET" and r.path.startswith("/api/")]
+        return written(self.halo)
 
     def check_halo(self) -> None:
-        """Assert that Halo holds everybody exactly once, right in every field, and that nobody else was touched."""
+        """Assert that Halo holds everybody exactly once, right in every field, and strangers as they were."""
+        held = [self._as_record(user) for user in self.halo.people if user["id"] not in self.strangers]
         expected = [person.halo_record() for person in self.people.values()]
-        assert sorted(self._held(), key=_by_login) == sorted(expected, key=_by_login)
+        assert sorted(held, key=_by_login) == sorted(expected, key=_by_login)
         assert {user: self.halo.users[user] for user in self.strangers} == self.strangers
         assert self.halo.violations == []
 
-    def _held(self) -> list[HaloRecord]:
-        people = (user for user in self.halo.people if user["id"] not in self.strangers)
-        return [self._as_record(user) for user in people]
-
-    def _as_record(self, user: Mapping[str, Any]) -> HaloRecord:
+    def _as_record(self, user: Mapping[str, Any]) -> dict[str, str]:
         assert user["client_id"] == self.client
         assert user["inactive"] is False
         custom = {entry["name"]: entry["value"] for entry in user["customfields"]}
@@ -102,16 +97,11 @@ class Stage:
         return {"site": self.halo.sites[int(user["site_id"])]["name"], **fields}
 
 
-def _by_login(record: HaloRecord) -> str:
-    return record["login"]
-
-
 def set_stage(domain: SambaDomain, halo: SimulatedHalo, telling: Telling, prefix: str) -> Stage:
-    """Seed a telling's OU with everybody, and its Halo with a client, one site too many and one to be found."""
+    """Fill a telling's OU with everybody who stands in it, and its Halo with a client and two sites."""
     people_ou = domain.add_ou("People", domain.add_ou(telling.customer))
-    for office in sorted(OUS, key=lambda name: OUS[name].count("OU=")):
-        if office:
-            domain.add(f"{OUS[office]}{people_ou}"[:], {"objectClass": ["top", "organizationalUnit"]})
+    for beginning in sorted(filter(None, OUS.values()), key=lambda text: text.count("OU=")):
+        domain.add(f"{beginning}{people_ou}", {"objectClass": ["top", "organizationalUnit"]})
     services = domain.add_ou("Service Accounts", people_ou)
     domain.add_user("Backup", services, sAMAccountName=f"{prefix}-backup", mail="backup@corp.example")
     people = {person.account: person for person in crew(prefix)}
@@ -123,14 +113,18 @@ def set_stage(domain: SambaDomain, halo: SimulatedHalo, telling: Telling, prefix
     return Stage(domain, halo, telling, prefix, people_ou, client, people)
 
 
-def customer_file(
-    domain: SambaDomain, halo: SimulatedHalo, customer: str, people_ou: str, **blocks: Any
-) -> dict[str, Any]:
-    """Return a customer file that is right; `blocks` replace or add top-level blocks."""
+def recruits(stage: Stage, numbers: range) -> None:
+    """Add many people to Leeds at once."""
+    new = [somebody(stage.prefix, number, "Leeds") for number in numbers]
+    stage.domain.seed([(person.dn(stage.people_ou), person.attributes()) for person in new])
+    stage.people |= {person.account: person for person in new}
+
+
+def customer_file(domain: SambaDomain, halo: SimulatedHalo, customer: str, people_ou: str) -> dict[str, Any]:
+    """Return a customer file that is right."""
     return {
         "id": customer,
         "name": "The story's customer",
-        "policy": "upsert_only",
         "halo": {
             "url": halo.url,
             "client_id": halo.client_id,
@@ -153,13 +147,13 @@ def customer_file(
             ],
         },
         "fields": FIELDS,
-        **blocks,
     }
 
 
-def requested(halo: SimulatedHalo, fault: Callable[[dict[str, Any]], bool]) -> bool:
-    """Tell whether a fault has struck."""
-    return any(map(fault, halo.faults.as_json()))
+def written(halo: SimulatedHalo) -> list[LoggedRequest]:
+    """Return the logged requests that change a record."""
+    return [request for request in halo.requests if request.method != "GET" and "/api/" in request.path]
 
 
-__all__ = ["Iterable"]
+def _by_login(record: Mapping[str, str]) -> str:
+    return record["login"]
