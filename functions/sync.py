@@ -1,6 +1,7 @@
 """The queue: run one slice of one customer's sync, and settle what the queue gave up on."""
 
 import logging
+from datetime import UTC, datetime
 
 import azure.functions as func
 
@@ -43,4 +44,7 @@ def settle_poison(message: func.QueueMessage) -> None:
 
 
 def _request(message: func.QueueMessage) -> Request:
-    return parse_request(message.get_body().decode(errors="replace"))
+    """Read a message. One that names no run gets one that is the same at every delivery."""
+    begun = message.insertion_time or datetime.now(UTC)
+    run = f"{begun.astimezone(UTC):%Y%m%dT%H%M%SZ}-{(message.id or '')[:8]}"
+    return parse_request(message.get_body().decode(errors="replace"), run)

@@ -1,5 +1,6 @@
 """Schedule: who is due. Worked out anew at every tick from the last runs, so a missed tick does no harm."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
@@ -7,23 +8,36 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from halo_adsync.customer import Customer, Schedule
+from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import Meter
 from halo_adsync.services import Services
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run
 from halo_adsync.sync import Sync
 
+_log = logging.getLogger(__name__)
 WEIGHT = ("reconcile", "full", "delta")
 """Heaviest first: a heavier run does the lighter one's work as well."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def request_due(services: Services) -> Iterator[Request]:
-    """Request a run for every enabled customer that is due and has none going on."""
+    """Request a run for every enabled customer that is due and has none going on.
+
+    A customer whose kept file is not valid is left out and logged; it stops nobody else.
+    """
     store = services.store(Meter())
-    for customer in store.customers():
-        runs = store.of(customer.key).runs(50) if customer.enabled and _has_any(customer.schedule) else []
-        mode = due(customer, runs, services.now()) if customer.enabled else None
+    for read in store.each_customer():
+        try:
+            customer = read()
+        except ConfigurationError as error:
+            _log.error("A customer is not synced by schedule: %s", error)
+            continue
+        if not customer.enabled or not _has_any(customer.schedule):
+            continue
+        state = store.of(customer.key)
+        runs = [run for run in state.runs(50) if not run.status.is_open or state.is_going_on(run)]
+        mode = due(customer, runs, services.now())
         if mode:
             yield Sync(services).request(customer.id, mode, "schedule", "timer")
 

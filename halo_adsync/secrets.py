@@ -83,7 +83,7 @@ class VaultSecrets:
                 ) from None
             raise SecretMissing(
                 f'The vault {vault} refused to give the secret "{name}" (HTTP {error.status_code}): check'
-                " that the app's identity has the role Key Vault Secrets User and passes the vault's firewall."
+                " that the app's identity has the role Key Vault Secrets User, and the vault's firewall."
             ) from None
         except AzureError as error:
             raise Unavailable(

@@ -19,6 +19,12 @@ RENEW_AFTER = 15.0
 KEY = "lease"
 
 
+def is_held(table: Table, customer: str, run: str, now: datetime) -> bool:
+    """Tell whether a run holds its customer's lease, or may take it up again for its next slice."""
+    row = table.get(customer, KEY)
+    return row is not None and row.values["run"] == run and float(row.values["until"]) > now.timestamp()
+
+
 class Lease:
     """The right of one run to change its customer. A context manager that lets go at the end.
 

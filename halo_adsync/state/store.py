@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import batched
 
 from halo_adsync.customer import Customer
@@ -12,12 +13,14 @@ from halo_adsync.errors import NotFound
 from halo_adsync.model import CustomerId, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Violation
 from halo_adsync.state import rows
-from halo_adsync.state.lease import Lease
+from halo_adsync.state.lease import Lease, is_held
 from halo_adsync.state.runs import Run, Status, run_of, run_row
 from halo_adsync.state.table import Operation, Row, Table
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
+WAITS_AT_MOST = timedelta(hours=1)
+"""A request that no worker took by then is lost: a timer may ask anew."""
 _ROOM = 98
 """Operations of a transaction that are left beside the lease and the run."""
 
@@ -55,9 +58,17 @@ class Store:
         self.table, self.now = table, now
 
     def customers(self) -> list[Customer]:
-        """Return every customer, by id."""
-        found = self.table.query(CUSTOMERS, "!", "~")
-        return [parse(rows.unpack_text("data", row.values), source=row.key) for row in found]
+        """Return every customer, by id.
+
+        Raises:
+            ConfigurationError: a kept file is not valid any more, after an upgrade.
+        """
+        return [read() for read in self.each_customer()]
+
+    def each_customer(self) -> Iterator[Callable[[], Customer]]:
+        """Yield, for every customer, what reads its file: one that is not valid stops nobody else."""
+        for row in self.table.query(CUSTOMERS, "!", "~"):
+            yield partial(parse, rows.unpack_text("data", row.values), source=row.key)
 
     def customer(self, customer: str) -> Customer:
         """Return one customer.
@@ -121,6 +132,15 @@ class CustomerState:
         status = Status.PARTIAL if run.settled else Status.FAILED
         message = f"The run died after {run.settled} of {run.total} changes; run {lease.run} took over."
         self.save_run(replace(run, status=status, message=message, finished=self._now().isoformat()), lease)
+
+    def is_going_on(self, run: Run) -> bool:
+        """Tell whether an open run is still on its way: waiting for a worker, or in the hands of one."""
+        if not run.status.is_open:
+            return False
+        if run.status is Status.QUEUED:
+            waits = self._now() - datetime.fromisoformat(run.requested)
+            return waits < WAITS_AT_MOST
+        return is_held(self._table, self.customer, run.id, self._now())
 
     def links(self) -> dict[ObjectGuid, Link]:
         """Return every link, by GUID."""
