@@ -1,5 +1,6 @@
 """Tables and queues in memory, held to the contract suite of the storage emulator."""
 
+import copy
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,12 @@ class MemoryTable:
         self.rows: dict[tuple[str, str], Row] = {}
         self._versions = itertools.count(1)
         self._lock = threading.Lock()
+
+    def with_meter(self, meter: Meter) -> "MemoryTable":
+        """Return the same table, counting on another meter."""
+        table = copy.copy(self)
+        table.meter = meter
+        return table
 
     def get(self, partition: str, key: str) -> Row | None:
         """Return one row, or None."""
@@ -40,22 +47,21 @@ class MemoryTable:
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
         """Do all operations of one partition, or none; return the new ETags."""
-        check_limits(operations)
+        check_limits(partition, operations)
         self.meter.table_transactions += 1
         with self._lock:
-            rows = dict(self.rows)
-            touched: set[str] = set()
-            for operation in operations:
-                if operation.row.key in touched:
-                    raise ValueError(f"row {operation.row.key} stands twice in a transaction")
-                touched.add(operation.row.key)
-                self._apply(rows, partition, operation)
-            self.rows = rows
-            kept = [rows.get((partition, operation.row.key)) for operation in operations]
-        return [row.etag if row else "" for row in kept]
+            outcomes = [self._outcome(operation) for operation in operations]
+            for operation, row in zip(operations, outcomes, strict=True):
+                if row is None:
+                    del self.rows[partition, operation.row.key]
+                else:
+                    self.rows[partition, row.key] = row
+        return [row.etag if row else "" for row in outcomes]
 
-    def _apply(self, rows: dict[tuple[str, str], Row], partition: str, operation: Operation) -> None:
-        row, there = operation.row, rows.get((partition, operation.row.key))
+    def _outcome(self, operation: Operation) -> Row | None:
+        """Return the row as the operation leaves it; None where it deletes it."""
+        row = operation.row
+        there = self.rows.get((row.partition, row.key))
         if operation.verb == "insert" and there is not None:
             raise Conflict("EntityAlreadyExists")
         if operation.verb in {"replace", "delete"}:
@@ -64,10 +70,9 @@ class MemoryTable:
             if row.etag and row.etag != there.etag:
                 raise Conflict("UpdateConditionNotSatisfied")
         if operation.verb == "delete":
-            del rows[partition, row.key]
-            return
-        kept = dict(there.values) if there is not None and operation.verb == "merge" else {}
-        rows[partition, row.key] = Row(partition, row.key, {**kept, **row.values}, f"v{next(self._versions)}")
+            return None
+        kept = there.values if there is not None and operation.verb == "merge" else {}
+        return Row(row.partition, row.key, {**kept, **row.values}, f"v{next(self._versions)}")
 
 
 class MemoryRequests:

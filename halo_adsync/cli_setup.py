@@ -16,9 +16,14 @@ from halo_adsync.customer import Customer
 from halo_adsync.customer_file import export, json_schema, parse
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import Meter
+from halo_adsync.takeover import choose, take_over
 
 customers = typer.Typer(help="The customers: apply a file, show, list, remove.", no_args_is_help=True)
 halo = typer.Typer(help="The Halo instance of a customer.", no_args_is_help=True)
+
+_NOT_APPLIED = (
+    "Not applied: review the file, then run this again with --apply, or halo-adsync customer apply FILE."
+)
 
 
 def check(
@@ -152,3 +157,48 @@ def halo_probe(customer: Id, as_json: AsJson = False) -> None:
             terminal.output.print(
                 f"{finding.question}\n  {finding.answer}\n  {finding.meaning}", markup=False
             )
+
+
+@halo.command("import")
+def halo_import(
+    customer: Id,
+    connection: Annotated[
+        int | None, typer.Option(metavar="N", help="Which LDAP connection of Halo, where it has several.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the file here instead of printing it.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Keep the file as well.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn Halo's own directory integration into the customer's file; report what has no counterpart."""
+    with told(customer, as_json=as_json):
+        store = builder().store()
+        found = store.customer(customer)
+        with builder().halo(found, Meter(), lambda: None) as instance:
+            connections = instance.ldap_connections()
+            chosen = instance.ldap_connection(choose(connections, connection).id)
+        taken = take_over(found, chosen, connections)
+        text = export(taken.customer)
+        if out is not None:
+            _write(out, text)
+        if apply:
+            store.put_customer(taken.customer)
+        if as_json:
+            data = {"customer": customer, "connection": chosen.id, "applied": apply}
+            terminal.print_json({**data, "file": text, "report": taken.report})
+            return
+        if out is None:
+            sys.stdout.write(text)
+        else:
+            terminal.say(f"Written to {out}")
+        for sentence in taken.report:
+            terminal.say(f"- {sentence}")
+        terminal.say(f"Applied. Next: halo-adsync plan {customer}" if apply else _NOT_APPLIED)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists."
+        ) from None

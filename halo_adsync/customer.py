@@ -139,11 +139,17 @@ class OuRule(_Part):
 
 
 class MirrorRule(_Part):
-    """The OUs `site_level` levels below this one are sites; those at `client_level`, if any, clients."""
+    """The OUs `site_level` levels below this one are sites; those at `client_level`, if any, clients.
+
+    With `branches`, OUs below this one, only people in these and below stand there. `names: clean` takes what
+    only sorts or marks OUs off their names, as `plan.placement.clean_ou_name` says.
+    """
 
     mirror: Dn
     site_level: Annotated[int, Field(ge=1, le=20)]
     client_level: Annotated[int, Field(ge=1, le=20)] | None = None
+    branches: tuple[Dn, ...] = ()
+    names: Literal["keep", "clean"] = "keep"
 
     @model_validator(mode="after")
     def _client_above_site(self) -> Self:
@@ -315,8 +321,7 @@ class Customer(_Part):
 
     def placement_ous(self) -> tuple[str, ...]:
         """Return the DNs that placement rules name, in their order."""
-        rules = self.placement.rules
-        return tuple(_rule_dn(rule) for rule in rules if not isinstance(rule, AttributeRule))
+        return tuple(dn for rule in self.placement.rules for dn in _rule_dns(rule))
 
     def secrets(self) -> Iterator[str]:
         """Yield the name of every secret that the file refers to."""
@@ -335,5 +340,7 @@ class Customer(_Part):
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _rule_dn(rule: OuRule | MirrorRule) -> str:
-    return rule.ou if isinstance(rule, OuRule) else rule.mirror
+def _rule_dns(rule: PlacementRule) -> tuple[str, ...]:
+    if isinstance(rule, MirrorRule):
+        return (rule.mirror, *rule.branches)
+    return (rule.ou,) if isinstance(rule, OuRule) else ()

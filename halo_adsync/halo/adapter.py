@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from halo_adsync.errors import Doubtful, RecordRejected
+from halo_adsync.errors import Doubtful, HaloUnavailable, RecordRejected
 from halo_adsync.halo.batch import BatchWriter, Element
 from halo_adsync.halo.budget import Budget, Pulse, no_pulse
 from halo_adsync.halo.client import HaloApi
@@ -20,6 +20,7 @@ from halo_adsync.halo.codec import (
     record_id,
 )
 from halo_adsync.halo.config import HaloConfig
+from halo_adsync.halo.ldap_connection import CONNECTIONS, LdapConnection, decode_connection
 from halo_adsync.halo.pages import INACTIVE_TOO, page_parameters, read_all, record_count, records
 from halo_adsync.halo.port import SiteWrite, UserOutcome, UserWrite
 from halo_adsync.halo.probe import Finding, probe
@@ -85,6 +86,23 @@ class HaloInstance:
     def probe(self) -> Sequence[Finding]:
         """Settle what is not known about this instance's API; it only reads, with about 15 requests."""
         return probe(self._api)
+
+    def ldap_connections(self) -> Sequence[LdapConnection]:
+        """Return the connections of Halo's own directory integration, without their mappings."""
+        return tuple(map(decode_connection, records(self._api.get("/LDAPConnection"), CONNECTIONS)))
+
+    def ldap_connection(self, number: int) -> LdapConnection:
+        """Return one connection of Halo's own directory integration with its mappings.
+
+        Raises:
+            HaloUnavailable: the answer is another connection, or none.
+        """
+        record = self._api.get(f"/LDAPConnection/{number}", {"includedetails": "true"})
+        if record_id(record) != number:
+            raise HaloUnavailable(
+                f"Halo did not answer with the LDAP connection {number} that was asked for."
+            )
+        return decode_connection(record)
 
     def clients(self) -> Sequence[HaloClient]:
         """Return every client, inactive ones too."""

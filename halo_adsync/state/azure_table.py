@@ -1,37 +1,42 @@
 """The table in Azure (or in the storage emulator), through azure-data-tables."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.data.tables import TableClient, TableTransactionError, UpdateMode
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import TableClient, TableErrorCode, TableTransactionError, UpdateMode
 
 from halo_adsync.errors import StateUnavailable
 from halo_adsync.model import Meter
 from halo_adsync.state.table import Conflict, Operation, Row, check_limits
 
-_CONFLICTS = frozenset({404, 409, 412})
+_CONFLICTS = {"EntityAlreadyExists", "ResourceNotFound", "UpdateConditionNotSatisfied"}
+_NO_TABLE = "TableNotFound"
 _RETRIED = ["DELETE", "GET", "HEAD", "MERGE", "PATCH", "POST", "PUT"]
-"""The SDK leaves POST and PATCH out. Ours may be repeated: every transaction carries a condition that a
-repeated one fails on, and `Lease.transact` recognises its own first attempt then."""
+"""The SDK leaves POST and PATCH out. Ours may be repeated: what matters carries a condition that a repeated
+transaction fails on, and who wrote it recognises its own first attempt then."""
 
 
 class AzureTable:
-    """A `Table`; made when it is first used."""
+    """A `Table`; made when something is first written to it."""
 
     def __init__(self, client: TableClient, meter: Meter) -> None:
         self._client = client
         self._meter = meter
-        self._made = False
 
     def with_meter(self, meter: Meter) -> "AzureTable":
         """Return the same table, counting on another meter."""
-        table = AzureTable(self._client, meter)
-        table._made = self._made
-        return table
+        return AzureTable(self._client, meter)
 
     def get(self, partition: str, key: str) -> Row | None:
         """Return one row, or None."""
@@ -56,7 +61,7 @@ class AzureTable:
             pages = self._client.query_entities(
                 "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
                 parameters={"partition": partition, "low": low, "high": high},
-                select=[*select, "PartitionKey", "RowKey"] if select else None,
+                select=[*{*select, "PartitionKey", "RowKey"}] if select else None,
                 results_per_page=min(limit or 1000, 1000),
             ).by_page()
             try:
@@ -68,49 +73,66 @@ class AzureTable:
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
         """Do all operations of one partition, or none; return the new ETags."""
-        check_limits(operations)
+        check_limits(partition, operations)
+        requests = [_request(operation) for operation in operations]
         with self._requests():
-            self._make()
-            self._meter.table_transactions += 1
             try:
-                answers = self._client.submit_transaction(
-                    [_request(partition, operation) for operation in operations], retry_on_methods=_RETRIED
-                )
+                return self._submit(requests)
             except TableTransactionError as error:
-                if error.status_code in _CONFLICTS:
-                    raise Conflict(str(error.status_code)) from error
-                raise
-            except (ResourceExistsError, ResourceNotFoundError) as error:
-                raise Conflict("") from error
+                if error.error_code != _NO_TABLE:
+                    raise
+            self._make()
+            return self._submit(requests)
+
+    def _submit(self, requests: Sequence[Any]) -> Sequence[str]:
+        self._meter.table_transactions += 1
+        try:
+            answers = self._client.submit_transaction(requests, retry_on_methods=_RETRIED)
+        except TableTransactionError as error:
+            if error.error_code in _CONFLICTS:
+                raise Conflict(error.error_code) from error
+            raise
         return [str(answer.get("etag") or "") for answer in answers]
 
     def _make(self) -> None:
-        if not self._made:
-            self._meter.table_transactions += 1
-            with suppress(ResourceExistsError):
-                self._client.create_table(retry_on_methods=_RETRIED)
-            self._made = True
+        self._meter.table_transactions += 1
+        try:
+            self._client.create_table(retry_on_methods=_RETRIED)
+        except ResourceExistsError as error:  # also said of one that is being deleted
+            if error.error_code != TableErrorCode.TABLE_ALREADY_EXISTS:
+                raise
 
     @contextmanager
     def _requests(self) -> Iterator[None]:
+        where = f"Table Storage at {urlsplit(self._client.url).netloc}"
         try:
             yield
-        except HttpResponseError as error:
-            code = getattr(error, "error_code", None) or "no code"
+        except ClientAuthenticationError as error:
             raise StateUnavailable(
-                f"Table Storage answered {error.status_code} ({code}). Check that the app's identity has the"
-                " role Storage Table Data Contributor, and the service's health; then try again."
+                f"{where} does not know this app ({_code(error)}). Check AZURE_CLIENT_ID and that the app has"
+                " an identity, or the key in AzureWebJobsStorage; then try again."
+            ) from error
+        except HttpResponseError as error:
+            raise StateUnavailable(
+                f"{where} answered HTTP {error.status_code} ({_code(error)}). Check that the app's identity has"
+                " the role Storage Table Data Contributor, and the service's health; then try again."
             ) from error
         except AzureError as error:
             raise StateUnavailable(
-                f"Table Storage at {self._client.url} could not be reached ({type(error).__name__})."
+                f"{where} could not be reached ({type(error).__name__})."
                 " Check AzureWebJobsStorage and the network, then try again."
             ) from error
 
 
-def _request(partition: str, operation: Operation) -> Any:
+def _code(error: HttpResponseError) -> str:
+    """Return the service's code for what went wrong, else the kind of error."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or type(error).__name__)
+
+
+def _request(operation: Operation) -> Any:
     row = operation.row
-    entity = {"PartitionKey": partition, "RowKey": row.key, **row.values}
+    entity = {"PartitionKey": row.partition, "RowKey": row.key, **row.values}
     guarded = {"etag": row.etag, "match_condition": MatchConditions.IfNotModified} if row.etag else {}
     match operation.verb:
         case "insert":
@@ -126,5 +148,9 @@ def _request(partition: str, operation: Operation) -> Any:
 
 
 def _row(entity: Any) -> Row:
-    values = {k: v for k, v in entity.items() if k not in {"PartitionKey", "RowKey"}}
+    values = {
+        name: value
+        for name, value in entity.items()
+        if name not in {"PartitionKey", "RowKey"} and value is not None  # selected, but not there
+    }
     return Row(entity["PartitionKey"], entity["RowKey"], values, entity.metadata.get("etag") or "")

@@ -156,6 +156,7 @@ class ByFunctions(Telling):
         self._folder = folder
         self._settings = settings
         self._address = ""
+        self._log_of_the_dead = ""
         self.host = self._started()
 
     def sync(self, *, dry_run: bool = False) -> Summary:
@@ -169,6 +170,10 @@ class ByFunctions(Telling):
         self._address = f"/api/customers/{self.customer}/runs/{self.runs()[0]['run']}"
         return self._end()
 
+    def log(self) -> str:
+        """Return everything that was logged, by a host that was killed too."""
+        return self._log_of_the_dead + self.host.log()
+
     def runs(self) -> list[Summary]:
         """Return the latest runs, newest first."""
         runs: list[Summary] = self.get(f"/api/customers/{self.customer}/runs")["runs"]
@@ -181,6 +186,7 @@ class ByFunctions(Telling):
     def kill(self) -> None:
         """Kill the host, and with it the worker."""
         self.host.kill()
+        self._log_of_the_dead = self.host.log()
         self.host.__exit__()
 
     def recover(self) -> Summary:

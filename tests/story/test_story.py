@@ -7,7 +7,7 @@ hold is compared, person by person and field by field, with what was put into th
 import pytest
 
 from tests.story.people import HEADCOUNT, OUS, SITES, somebody
-from tests.story.stage import CLIENT, Stage, recruits
+from tests.story.stage import CLIENT, PASSWORD, Stage, recruits
 from tests.story.telling import ByFunctions, Summary, eventually
 
 pytestmark = [pytest.mark.samba, pytest.mark.azurite, pytest.mark.worker]
@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.samba, pytest.mark.azurite, pytest.mark.worker]
 OUTSIDERS = 10
 RECRUITS = range(400, 460)
 BATCH = 25
+ARRIVAL_REQUESTS = 12
+"""What one arrival among 300 may cost: to sign in, to look at clients, sites and users, and to write."""
 OFFICES_IN_HALO = {"Main", "York"}
 
 
@@ -81,6 +83,7 @@ def test_04_a_new_person_arrives(stage: Stage) -> None:
     summary = stage.telling.sync()
     assert (summary["status"], counted(summary)) == ("ok", {"create": 1})
     assert [request.elements for request in stage.writes()] == [1]
+    assert len(stage.halo.requests) <= ARRIVAL_REQUESTS
     stage.check_halo()
 
 
@@ -199,6 +202,18 @@ def test_12_nothing_is_left_to_do(stage: Stage) -> None:
     assert summary["counts"]["unchanged"] == len(stage.people)
     assert stage.writes() == []
     stage.check_halo()
+
+
+def test_13_the_log_tells_no_secrets(functions_stage: Stage) -> None:
+    """Ids of runs and customers stand in it; nobody's name or address, no password and no key do."""
+    telling, halo = functions_stage.telling, functions_stage.halo
+    assert isinstance(telling, ByFunctions)
+    log = telling.log()
+    assert '"event": "slice"' in log
+    secrets = {PASSWORD, halo.client_secret, telling.host.key, telling.host.master_key}
+    people = functions_stage.people.values()
+    personal = {text for person in people for text in (person.display, person.mail) if text}
+    assert [text for text in secrets | personal if text in log] == []
 
 
 def met(stage: Stage) -> int:
