@@ -13,7 +13,8 @@ from halo_adsync import terminal
 from halo_adsync.bootstrap import Builder, actor
 from halo_adsync.bootstrap import app as builder
 from halo_adsync.cli_common import AsJson, Id, Mode, ModeOption, RunArgument, state_of, told
-from halo_adsync.cli_setup import check, customers, halo, tree
+from halo_adsync.cli_conflicts import conflicts
+from halo_adsync.cli_setup import check, customers, halo, mirror, tree
 from halo_adsync.explaining import find_account, steps
 from halo_adsync.model import Meter
 from halo_adsync.plan.render import as_csv, as_json, as_text
@@ -39,6 +40,8 @@ cli = typer.Typer(
 )
 cli.command()(check)
 cli.command()(tree)
+cli.command()(mirror)
+cli.add_typer(conflicts, name="conflict")
 cli.add_typer(customers, name="customer")
 cli.add_typer(halo, name="halo")
 

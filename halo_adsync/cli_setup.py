@@ -1,21 +1,26 @@
 """The commands that set a customer up: check, the customer's file, its tree, its Halo instance."""
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from halo_adsync import terminal
 from halo_adsync.bootstrap import HALO_FIELDS
 from halo_adsync.bootstrap import app as builder
 from halo_adsync.checks import check_customer, check_storage
-from halo_adsync.cli_common import AsJson, Id, told
+from halo_adsync.cli_common import AsJson, Id, state_of, told
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import export, json_schema, parse
-from halo_adsync.errors import ConfigurationError
-from halo_adsync.model import Meter
+from halo_adsync.errors import Busy, ConfigurationError
+from halo_adsync.mirroring import Anchors, Proposal, Wish, propose
+from halo_adsync.model import DirectoryRead, Meter
+from halo_adsync.planning import read_request
 from halo_adsync.takeover import choose, take_over
 
 customers = typer.Typer(help="The customers: apply a file, show, list, remove.", no_args_is_help=True)
@@ -141,6 +146,102 @@ def tree(customer: Id, as_json: AsJson = False) -> None:
                 terminal.print_tree(f"{block.id}: people directly inside (and in all below)", containers)
         if as_json:
             terminal.print_json({"customer": customer, "containers": data})
+
+
+def mirror(
+    customer: Id,
+    *,
+    top: Annotated[
+        str, typer.Option(metavar="DN", help="The OU whose tree is mirrored; guessed if left out.")
+    ] = "",
+    site_level: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=20, help="How far below the top sites stand; 1, or just below clients, if left out."
+        ),
+    ] = None,
+    client_level: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=19, help="How far below the top clients stand, if anywhere."
+        ),
+    ] = None,
+    branch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OU", help="Only this OU below the top, by name or DN; may be repeated."),
+    ] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean/--keep-names", help="Take sorting prefixes and the like off OU names.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the mirror into the customer file as it is kept.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Propose clients and sites after the directory's OUs, with the people that each would get."""
+    with told():
+        store, services = builder().store(), builder().services()
+        found = store.customer(customer)
+        anchors = state_of(customer).anchors()
+        wish = Wish(top, site_level, client_level, tuple(branch or ()), clean)
+        reads = _read_directories(found, anchors, hidden=as_json)
+        proposal = propose(found, reads, anchors, wish, now=services.now(), target=services.target)
+        if write and store.customer(customer) != found:
+            raise Busy(
+                f"{customer}: the customer file was changed meanwhile; nothing was written. Try again."
+            )
+        changed = write and store.put_customer(proposal.customer)
+        if as_json:
+            terminal.print_json({**proposal.as_json(), "written": changed})
+            return
+        _show_proposal(proposal)
+        if write:
+            _show_rule(proposal, changed=changed)
+            terminal.say(f"Next: halo-adsync plan {customer}")
+        else:
+            terminal.say("Nothing was written. Next: the same command with --write")
+
+
+def _read_directories(found: Customer, anchors: Anchors, *, hidden: bool) -> list[DirectoryRead]:
+    reads: list[DirectoryRead] = []
+    with terminal.Bars(hidden=hidden) as bars:
+        for block in found.directories:
+            with builder().directory(block, Meter()) as directory:
+                request = read_request(found, block, anchors)
+                reads.append(directory.read(request, lambda count: bars("Reading people", count, None)))
+    return reads
+
+
+def _show_proposal(proposal: Proposal) -> None:
+    rule, show = proposal.rule, terminal.output.print
+    guessed = "; guessed: the OUs below it hold most of the people; --top names another"
+    show(f"The mirror of {rule.mirror}{guessed if proposal.guessed else ''}", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("client", "site", "people", "placed by"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "people" else "left")
+    for site in proposal.sites:
+        table.add_row(escape(site.client), escape(site.site), str(site.people), escape(site.rule))
+    table.add_row("", "all", str(proposal.people), "")
+    show(table)
+    for number, text in (
+        (proposal.uncertain, "of them stand elsewhere if Halo has the site that an attribute names"),
+        (proposal.unplaced, "in scope have no name, or no rule says which site, and are left out"),
+        (proposal.left_out, "more accounts do not count: disabled, expired, or not in scope"),
+    ):
+        if number:
+            show(f"{number} {text}")
+
+
+def _show_rule(proposal: Proposal, *, changed: bool) -> None:
+    done = "replaces the one that was there" if proposal.replaces else "was added"
+    done = f"The rule {done}" if changed else "The rule was there already; nothing was changed"
+    text = ", ".join(f"{key}: {json.dumps(value)}" for key, value in proposal.as_json()["rule"].items())
+    terminal.output.print(f"{done}: {{ {text} }}", markup=False)
+    if changed:
+        terminal.say(
+            f"Put it into your own copy of the file too (halo-adsync customer show {proposal.customer.id}):"
+            " applying that again would undo it."
+        )
 
 
 @halo.command("probe")

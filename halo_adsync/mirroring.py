@@ -1,7 +1,7 @@
 """Mirroring: clients and sites proposed after a directory's OU tree, with the people that each would get.
 
-Nothing here asks a server. The numbers come from the survey that a plan begins with, so a proposal says what the
-plan then does: only people in scope count, and disabled and expired accounts do not.
+Nothing here asks a server. The numbers come from the survey that a plan begins with, so a proposal says what
+the plan then does: only people in scope count, and disabled and expired accounts do not.
 """
 
 from collections import Counter
@@ -102,6 +102,7 @@ def propose(
     reads: Sequence[DirectoryRead],
     anchors: Anchors,
     wish: Wish,
+    *,
     now: datetime,
     target: Target,
 ) -> Proposal:
@@ -122,8 +123,8 @@ def propose(
     site_level = wish.site_level or (wish.client_level or 0) + 1
     if wish.client_level and wish.client_level >= site_level:
         raise ConfigurationError(
-            f"--client-level {wish.client_level} must be smaller than --site-level {site_level}: clients stand"
-            " above their sites."
+            f"--client-level {wish.client_level} must be smaller than --site-level {site_level}:"
+            " clients stand above their sites."
         )
     read, top, dn = _top(customer, reads, anchors, wish.top, now)
     branches = _branches(read, anchors, top, wish.branches)
@@ -215,8 +216,8 @@ def _top(
     number, most = max(enumerate(counts), key=lambda one: sum(ou.people for ou in one[1]))
     if not any(counted.people for counted in most):
         raise ConfigurationError(
-            "Nobody is in scope, so which OU to mirror cannot be guessed: name it with --top, or correct scope in"
-            " the customer file."
+            "Nobody is in scope, so which OU to mirror cannot be guessed: name it with --top, or correct"
+            " scope in the customer file."
         )
     top = guess_top(most)
     return reads[number], top.guid, top.dn

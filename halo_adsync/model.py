@@ -7,7 +7,7 @@ Everything here is frozen data without behaviour that reaches outside. Values ar
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType
+from typing import Literal, NewType
 
 CustomerId = NewType("CustomerId", str)
 RunId = NewType("RunId", str)
@@ -143,6 +143,19 @@ class Link:
     active: bool
     dn: DistinguishedName
     fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about an account that matching could not settle."""
+
+    guid: ObjectGuid
+    action: Literal["link", "ignore", "create"]
+    user: HaloUserId | None = None
+    """The Halo user to link to, for `link`."""
+    actor: str = ""
+    made: str = ""
+    """When, ISO 8601 in UTC."""
 
 
 @dataclass(frozen=True, slots=True)

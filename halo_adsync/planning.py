@@ -60,7 +60,7 @@ class Planner:
         reads = [self._read(directory, anchors) for directory in self._customer.directories]
         self._pulse()
         found = survey(self._customer, reads, self._services.now(), self._services.target)
-        side, learnt = self._learn(found, HaloSide(state.links(), state.places()), halo)
+        side, learnt = self._learn(found, self._side(state), halo)
         plan = make_plan(self._customer, found, side, self._mode)
         unsure = blanks_to_verify(self._customer, plan, side)
         if unsure:
@@ -68,6 +68,11 @@ class Planner:
             plan = make_plan(self._customer, found, side, self._mode)
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
         return Planned(plan, resolved, learnt)
+
+    def _side(self, state: CustomerState) -> HaloSide:
+        links = state.links()
+        open_decisions = {guid: made for guid, made in state.decisions().items() if guid not in links}
+        return HaloSide(links, state.places(), decisions=open_decisions)
 
     def _read(self, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]) -> DirectoryRead:
         request = read_request(self._customer, directory, anchors)
@@ -96,6 +101,7 @@ class Planner:
             side = replace(side, users=users, complete=reconcile)
         elif newcomers:
             side = replace(side, users=self._candidates(found, side, clients, halo))
+        side = self._with_chosen(side, halo)
         return self._with_details(found, side, halo), tuple(places.values())
 
     def _find_places(
@@ -144,6 +150,12 @@ class Planner:
             for user in halo.find_users(client, rung, value)
         )
         return _by_id(user for user in found_users if user.id not in taken)
+
+    def _with_chosen(self, side: HaloSide, halo: Halo) -> HaloSide:
+        """Read the users that people chose by hand, wherever in Halo they stand."""
+        chosen = {decision.user for decision in side.decisions.values() if decision.user is not None}
+        lacking = sorted(chosen - side.users.keys())
+        return replace(side, users={**side.users, **_by_id(halo.user(user) for user in lacking)})
 
     def _with_details(self, found: Survey, side: HaloSide, halo: Halo) -> HaloSide:
         """Fetch what lists leave out (custom fields) for the users that are about to be adopted."""

@@ -43,12 +43,16 @@ class Decider:
         return next((o for o in subject.options if o.site.create or o.site.key in self._halo.places), None)
 
     def _newcomer(self, subject: Subject, option: Option) -> Change:
+        decision = self._halo.decisions.get(subject.person.guid)
+        if decision is not None and decision.action == "ignore":
+            return _line(Kind.SKIPPED, subject, f"set aside by {decision.actor} on {decision.made[:10]}")
         found = self._matches.get(subject.person.guid, Match())
         if found.conflict:
             return _line(Kind.CONFLICT, subject, found.conflict)
         if found.user is not None:
             return self._adopted(subject, found.user, found.rung, option)
-        reason = f"new in the directory; placed by {option.rule}"
+        asked = f", as {decision.actor} decided" if decision else ""
+        reason = f"new in the directory{asked}; placed by {option.rule}"
         fields = {**diff_new(subject.desired.fields), SITE: FieldChange(None, self._site_name(option))}
         return replace(_line(Kind.CREATE, subject, reason), place=option.site.key, fields=fields)
 
@@ -64,8 +68,8 @@ class Decider:
 
     def _adopted(self, subject: Subject, user: HaloUser, rung: str, option: Option) -> Change:
         fields = diff(subject.desired.fields, user.fields, self._rules)
-        if user.guid is None:
-            fields[STAMP] = FieldChange("", subject.person.guid)
+        if user.guid != subject.person.guid:
+            fields[STAMP] = FieldChange(user.guid or "", subject.person.guid)
         why = f"adopts Halo user {user.id}, who was there already, by {rung}"
         return replace(self._existing(subject, _link_to(subject, user), option, fields, why), adopts=True)
 

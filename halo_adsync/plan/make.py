@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from halo_adsync.customer import Customer
 from halo_adsync.model import HaloUserId, ObjectGuid
 from halo_adsync.plan.decide import Decider, absent
+from halo_adsync.plan.decisions import decided_matches
 from halo_adsync.plan.match import Match, Newcomer, match
 from halo_adsync.plan.order import in_order
 from halo_adsync.plan.placement import WantedClient
@@ -36,14 +37,18 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
 
 
 def match_people(customer: Customer, survey: Survey, halo: HaloSide) -> dict[ObjectGuid, Match]:
-    """Match everybody in scope who has no link against the users that no link covers."""
+    """Match everybody in scope who has no link, by what people decided and else by the ladder."""
+    subjects = [s for s in survey.newcomers(halo.links) if s.desired.fields.get("name")]
+    decided = decided_matches((subject.person.guid for subject in subjects), halo)
     newcomers = [
         Newcomer(subject.person.guid, {key: value for key, value in subject.desired.fields.items() if value})
-        for subject in survey.newcomers(halo.links)
-        if subject.desired.fields.get("name")
+        for subject in subjects
+        if subject.person.guid not in halo.decisions
     ]
     taken = {link.user for link in halo.links.values()}
-    return match(newcomers, (user for user in halo.users.values() if user.id not in taken), customer.match)
+    taken |= {found.user.id for found in decided.values() if found.user is not None}
+    users = (user for user in halo.users.values() if user.id not in taken)
+    return decided | match(newcomers, users, customer.match)
 
 
 def blanks_to_verify(customer: Customer, plan: Plan, halo: HaloSide) -> tuple[HaloUserId, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from halo_adsync.model import HaloUser, HaloUserId, Link, ObjectGuid, Place
+from halo_adsync.model import Decision, HaloUser, HaloUserId, Link, ObjectGuid, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,5 +15,7 @@ class HaloSide:
     """The clients and sites that exist, by key."""
     users: Mapping[HaloUserId, HaloUser] = field(default_factory=dict)
     """Halo's users, where they were read: candidates for matching, and the truth for `reconcile`."""
+    decisions: Mapping[ObjectGuid, Decision] = field(default_factory=dict)
+    """What people decided about accounts that have no link."""
     complete: bool = False
     """Whether `users` are all users of the mapped clients, so that a linked user not among them is gone."""

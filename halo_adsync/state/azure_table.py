@@ -14,14 +14,19 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableClient, TableErrorCode, TableTransactionError, UpdateMode
+from azure.data.tables import TableClient, TableTransactionError, UpdateMode
 
 from halo_adsync.errors import StateUnavailable
 from halo_adsync.model import Meter
 from halo_adsync.state.table import Conflict, Operation, Row, check_limits
 
-_CONFLICTS = {"EntityAlreadyExists", "ResourceNotFound", "UpdateConditionNotSatisfied"}
-_NO_TABLE = "TableNotFound"
+_CONFLICTS = {
+    "ConditionNotMet",
+    "EntityAlreadyExists",
+    "EntityNotFound",
+    "ResourceNotFound",
+    "UpdateConditionNotSatisfied",
+}
 _RETRIED = ["DELETE", "GET", "HEAD", "MERGE", "PATCH", "POST", "PUT"]
 """The SDK leaves POST and PATCH out. Ours may be repeated: what matters carries a condition that a repeated
 transaction fails on, and who wrote it recognises its own first attempt then."""
@@ -79,7 +84,7 @@ class AzureTable:
             try:
                 return self._submit(requests)
             except TableTransactionError as error:
-                if error.error_code != _NO_TABLE:
+                if _code(error) != "TableNotFound":
                     raise
             self._make()
             return self._submit(requests)
@@ -89,8 +94,8 @@ class AzureTable:
         try:
             answers = self._client.submit_transaction(requests, retry_on_methods=_RETRIED)
         except TableTransactionError as error:
-            if error.error_code in _CONFLICTS:
-                raise Conflict(error.error_code) from error
+            if _code(error) in _CONFLICTS:
+                raise Conflict(_code(error)) from error
             raise
         return [str(answer.get("etag") or "") for answer in answers]
 
@@ -99,7 +104,7 @@ class AzureTable:
         try:
             self._client.create_table(retry_on_methods=_RETRIED)
         except ResourceExistsError as error:  # also said of one that is being deleted
-            if error.error_code != TableErrorCode.TABLE_ALREADY_EXISTS:
+            if _code(error) != "TableAlreadyExists":
                 raise
 
     @contextmanager
@@ -114,8 +119,8 @@ class AzureTable:
             ) from error
         except HttpResponseError as error:
             raise StateUnavailable(
-                f"{where} answered HTTP {error.status_code} ({_code(error)}). Check that the app's identity has"
-                " the role Storage Table Data Contributor, and the service's health; then try again."
+                f"{where} answered HTTP {error.status_code} ({_code(error)}). Check that the app's identity"
+                " has the role Storage Table Data Contributor, and the service's health; then try again."
             ) from error
         except AzureError as error:
             raise StateUnavailable(

@@ -6,7 +6,9 @@ lease has passed to another therefore fails on its next write, and a dead one bl
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from halo_adsync.errors import Busy, LeaseLost
@@ -26,14 +28,15 @@ def is_held(table: Table, customer: str, run: str, now: datetime) -> bool:
 
 
 class Lease:
-    """The right of one run to change its customer. A context manager that lets go at the end.
+    """The right of one run to change its customer.
 
     Raises:
-        Busy: another run holds the lease.
+        Busy: another run holds the lease, or another slice of this one.
     """
 
     def __init__(self, table: Table, customer: str, run: RunId, now: Callable[[], datetime]) -> None:
         self._table, self._customer, self._now = table, customer, now
+        self._session = secrets.token_hex(8)
         self.run = run
         self.previous: RunId | None = None
         """The run that held the lease before and did not let go of it, if any."""
@@ -42,26 +45,33 @@ class Lease:
     def _take(self) -> Row:
         there = self._table.get(self._customer, KEY)
         if there is not None:
-            holder, until = str(there.values["run"]), float(there.values["until"])
-            if until > self._now().timestamp() and (holder != self.run or not there.values["handed_over"]):
-                raise Busy(
-                    f"Run {holder} of customer {self._customer} is going on; wait for it to end. Should it"
-                    f" have died, its lease frees itself within {SECONDS:.0f} seconds.",
-                    holder,
-                )
-            if holder not in {"", self.run}:
-                self.previous = RunId(holder)
-        mine = self._next()
-        verb = (
-            Operation("insert", mine) if there is None else Operation("replace", _with_etag(mine, there.etag))
-        )
+            self._respect(there)
+        mine = self._next(there.etag if there else "")
         try:
-            etags = self._table.transact(self._customer, [verb])
+            (etag,) = self._table.transact(
+                self._customer, [Operation("replace" if there else "insert", mine)]
+            )
         except Conflict:
+            there = self._table.get(self._customer, KEY)
+            if there is not None and _same(there, mine):
+                return there  # it had been taken; only the answer was lost
             raise Busy(
-                f"Another run of customer {self._customer} has just begun; wait for it to end."
+                f"Another run of customer {self._customer} has just begun; wait for it to end.",
+                str(there.values["run"]) if there else "",
             ) from None
-        return _with_etag(mine, etags[0])
+        return replace(mine, etag=etag)
+
+    def _respect(self, there: Row) -> None:
+        """Raise where somebody else holds the lease; note who did and died."""
+        holder, until = str(there.values["run"]), float(there.values["until"])
+        if until > self._now().timestamp() and (holder != self.run or not there.values["handed_over"]):
+            raise Busy(
+                f"Run {holder} of customer {self._customer} is going on; wait for it to end. Should it"
+                f" have died, its lease frees itself within {SECONDS:.0f} seconds.",
+                holder,
+            )
+        if holder not in {"", self.run}:
+            self.previous = RunId(holder)
 
     def transact(self, operations: Sequence[Operation]) -> None:
         """Do these operations of the customer's partition and renew the lease, or neither.
@@ -71,21 +81,30 @@ class Lease:
         Raises:
             LeaseLost: the lease has passed to another run.
         """
-        mine = self._next()
-        try:
-            etags = self._table.transact(
-                self._customer, [*operations, Operation("replace", _with_etag(mine, self._row.etag))]
-            )
-        except Conflict as conflict:
-            there = self._table.get(self._customer, KEY)
-            if there is None or there.values.get("nonce") != mine.values["nonce"]:
-                raise LeaseLost(
-                    f"Run {self.run} has lost its lease on customer {self._customer} to another run; it"
-                    " writes nothing more."
-                ) from conflict
-            self._row = there  # the transaction had been done; only its answer was lost
+        for _ in range(2):
+            mine = self._next(self._row.etag)
+            try:
+                etags = self._table.transact(self._customer, [*operations, Operation("replace", mine)])
+            except Conflict as conflict:
+                self._row = self._still_mine(conflict)
+                if _same(self._row, mine):
+                    return  # it had been done; only the answer was lost
+                continue  # an earlier one had been done that no answer came to: go on from there
+            self._row = replace(mine, etag=etags[-1])
             return
-        self._row = _with_etag(mine, etags[-1])
+        raise self._lost()
+
+    def _still_mine(self, conflict: Conflict) -> Row:
+        there = self._table.get(self._customer, KEY)
+        if there is None or there.values["session"] != self._session:
+            raise self._lost() from conflict
+        return there
+
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(
+            f"Run {self.run} has lost its lease on customer {self._customer} to another run; it"
+            " writes nothing more."
+        )
 
     def pulse(self) -> None:
         """Give a sign of life, if the last one is some time ago.
@@ -98,33 +117,29 @@ class Lease:
 
     def hand_over(self) -> None:
         """Keep the lease for this run's next slice, which may take it at once."""
-        self._end(handed_over=True)
+        self._end({"handed_over": True})
 
     def release(self) -> None:
         """Let the next run in."""
-        self._end(handed_over=False)
+        self._end({"run": "", "until": "0"})
 
-    def _end(self, *, handed_over: bool) -> None:
-        row = self._next()
-        values: dict[str, Scalar] = {**row.values, "handed_over": handed_over}
-        if not handed_over:
-            values |= {"run": "", "until": "0"}
-        ended = Row(row.partition, row.key, values, self._row.etag)
-        try:
+    def _end(self, changes: Mapping[str, Scalar]) -> None:
+        row = self._next(self._row.etag)
+        ended = replace(row, values={**row.values, **changes})
+        with suppress(Conflict):  # it has passed to another run already
             self._table.transact(self._customer, [Operation("replace", ended)])
-        except Conflict:
-            return  # it has passed to another run already
 
-    def _next(self) -> Row:
-        until = self._now().timestamp() + SECONDS
+    def _next(self, etag: str) -> Row:
         values: dict[str, Scalar] = {
             "run": self.run,
-            "until": repr(until),
-            "nonce": secrets.token_hex(8),
+            "until": repr(self._now().timestamp() + SECONDS),
             "handed_over": False,
+            "session": self._session,
+            "nonce": secrets.token_hex(8),
         }
-        return Row(self._customer, KEY, values)
+        return Row(self._customer, KEY, values, etag)
 
 
-def _with_etag(row: Row, etag: str) -> Row:
-    return Row(row.partition, row.key, row.values, etag)
+def _same(there: Row, written: Row) -> bool:
+    """Tell whether a row is the one that was written, and nobody has written since."""
+    return there.values["nonce"] == written.values["nonce"]

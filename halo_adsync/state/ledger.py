@@ -1,6 +1,7 @@
 """The budget ledger of a Halo instance in Table Storage, shared by everybody who sends requests to it."""
 
 import json
+import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -42,14 +43,18 @@ class TableLedger:
         self._change(lambda state: budget.block(state, until.timestamp()))
 
     def _change(self, change: Callable[[LedgerState], LedgerState]) -> None:
+        """Change the state as often as it takes until nobody else was faster."""
+        nonce = secrets.token_hex(8)
         while True:
             row = self._table.get(BUDGETS, self._key)
+            if row is not None and row.values["nonce"] == nonce:
+                return  # it had been changed; only the answer was lost
             before = _state_of(row) if row else LedgerState()
             after = change(before)
             if after == before:
                 return
             data = pack_text("data", to_json([[list(grant) for grant in after.grants], after.blocked_until]))
-            changed = Row(BUDGETS, self._key, data, row.etag if row else "")
+            changed = Row(BUDGETS, self._key, {**data, "nonce": nonce}, row.etag if row else "")
             try:
                 self._table.transact(BUDGETS, [Operation("replace" if row else "insert", changed)])
             except Conflict:

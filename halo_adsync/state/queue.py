@@ -1,15 +1,22 @@
 """The queue of requests: who is to be synced, and why."""
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from halo_adsync.errors import ConfigurationError, StateUnavailable
 from halo_adsync.model import CustomerId, RunId
+from halo_adsync.state.runs import RUN_ID
 
 QUEUE = "sync-requests"
 MODES = ("delta", "full", "reconcile")
@@ -53,9 +60,11 @@ def parse_request(text: str, run: str = "") -> Request:
         )
     texts: dict[str, Any] = {name: data.get(name, default) for name, default in _DEFAULTS.items()}
     texts["run"] = texts["run"] or run
-    wrong = [name for name, value in texts.items() if not isinstance(value, str) or not value]
-    if not wrong and texts["mode"] not in MODES:
-        wrong = ["mode"]
+    wrong = [
+        name
+        for name, value in texts.items()
+        if not isinstance(value, str) or not _FORMS.get(name, _ANYTHING).fullmatch(value)
+    ]
     if not isinstance(data.get("dry_run", False), bool):
         wrong.append("dry_run")
     if wrong:
@@ -64,7 +73,21 @@ def parse_request(text: str, run: str = "") -> Request:
     return Request(**texts, dry_run=data.get("dry_run", False))
 
 
-_DEFAULTS = {"customer": None, "run": None, "mode": "full", "reason": "manual", "actor": "unknown"}
+_DEFAULTS = {
+    "customer": None,
+    "run": None,
+    "mode": "full",
+    "reason": "manual",
+    "actor": "unknown",
+    "person": "",
+}
+_ANYTHING = re.compile(r"(?s).+")
+_FORMS = {
+    "customer": re.compile(r"[a-z0-9-]+"),
+    "run": RUN_ID,
+    "mode": re.compile("|".join(MODES)),
+    "person": re.compile(r"[0-9a-f-]*"),
+}
 
 
 class Requests(Protocol):
@@ -84,24 +107,31 @@ class AzureRequests:
 
     def __init__(self, client: QueueClient) -> None:
         self._client = client
-        self._made = False
 
     def send(self, request: Request, delay: float = 0) -> None:
         """Add a message that a worker sees after `delay` seconds."""
+        hidden = max(0, round(delay))
         try:
-            self._make()
-            self._client.send_message(request.to_json(), visibility_timeout=max(0, round(delay)))
+            try:
+                self._client.send_message(request.to_json(), visibility_timeout=hidden)
+            except ResourceNotFoundError:
+                with suppress(ResourceExistsError):
+                    self._client.create_queue()
+                self._client.send_message(request.to_json(), visibility_timeout=hidden)
+        except HttpResponseError as error:
+            raise StateUnavailable(
+                f"The queue {QUEUE} could not be written to ({_answer(error)}). Check that the app's identity"
+                " has the role Storage Queue Data Contributor, and AzureWebJobsStorage; then try again."
+            ) from error
         except AzureError as error:
             raise StateUnavailable(
                 f"The queue {QUEUE} could not be reached ({type(error).__name__}). Check AzureWebJobsStorage"
                 " and the network, then try again."
             ) from error
 
-    def _make(self) -> None:
-        if not self._made:
-            with suppress(ResourceExistsError):
-                self._client.create_queue()
-            self._made = True
+
+def _answer(error: HttpResponseError) -> str:
+    return f"HTTP {error.status_code}" if error.status_code else type(error).__name__
 
 
 ENCODING = TextBase64EncodePolicy()

@@ -1,6 +1,7 @@
 """Rows: the pure codec between the domain and Table Storage."""
 
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any, cast
 
 from halo_adsync.model import (
+    Decision,
     DistinguishedName,
     HaloClientId,
     HaloSiteId,
@@ -22,13 +24,21 @@ from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
 
 TEXT_CHUNK = MAX_PROPERTY_BYTES // 4
 """Characters to a text property: half of what fits, because one may take two UTF-16 units."""
+LONGEST_KEY = 240
+"""Characters of a key that may be any text: less than half of the 512 UTF-16 units that fit."""
 NOTE_CHUNKS = 14
 """Binary properties in one row of packed notes: 14 x 64 KiB stay below an entity's 1 MiB."""
 
 
 def encode_key(text: str) -> str:
-    r"""Write any text as a key: what Table Storage refuses (`/ \ # ?`, controls) becomes `%XXXX`."""
-    return re.sub(r"[%/\\#?\x00-\x1f\x7f-\x9f]", lambda match: f"%{ord(match[0]):04X}", text)
+    r"""Write any text as a key, different texts as different keys.
+
+    What Table Storage refuses (`/ \ # ?`, controls) becomes `~XXXX`; a long text ends in its SHA-256.
+    """
+    key = re.sub(r"[~/\\#?\x00-\x1f\x7f-\x9f]", lambda match: f"~{ord(match[0]):04X}", text)
+    if len(key) <= LONGEST_KEY:
+        return key
+    return f"{key[: LONGEST_KEY // 2]}~~{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def after(prefix: str) -> str:
@@ -87,6 +97,21 @@ def link_of(row: Row) -> Link:
     )
 
 
+def decision_key(guid: str) -> str:
+    """Return the key of a decision's row."""
+    return f"decision|{guid}"
+
+
+def decision_row(customer: str, decision: Decision) -> Row:
+    """Write a decision."""
+    return Row(customer, decision_key(decision.guid), pack_text("data", to_json(asdict(decision))))
+
+
+def decision_of(row: Row) -> Decision:
+    """Read a decision."""
+    return Decision(**json.loads(unpack_text("data", row.values)))
+
+
 def place_row(customer: str, place: Place) -> Row:
     """Write a place."""
     data = to_json([place.key, place.client, place.site, place.name, place.guid])
@@ -110,6 +135,11 @@ def line_key(run: RunId, number: int) -> str:
     return f"line|{run}|{number:07d}"
 
 
+def note_key(run: RunId, number: int) -> str:
+    """Return the key of the `number`-th row of a run's packed lines."""
+    return f"note|{run}|{number:07d}"
+
+
 def line_row(customer: str, run: RunId, number: int, change: Change) -> Row:
     """Write one planned change."""
     return Row(
@@ -124,12 +154,13 @@ def change_of(row: Row) -> Change:
 
 def note_rows(customer: str, run: RunId, changes: Sequence[Change]) -> Iterator[Row]:
     """Write the lines that nothing has to be done for (held, skipped, conflict), packed."""
-    packed = gzip.compress(to_json([_change(change) for change in changes]).encode(), mtime=0)
+    text = json.dumps([_change(change) for change in changes], separators=(",", ":"))
+    packed = gzip.compress(text.encode(), mtime=0)
     chunks = [packed[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(packed), MAX_PROPERTY_BYTES)]
     for number, first in enumerate(range(0, len(chunks), NOTE_CHUNKS)):
         part = chunks[first : first + NOTE_CHUNKS]
         yield Row(
-            customer, f"note|{run}|{number:07d}", {f"data{index}": chunk for index, chunk in enumerate(part)}
+            customer, note_key(run, number), {f"data{index}": chunk for index, chunk in enumerate(part)}
         )
 
 

@@ -1,6 +1,7 @@
 """Runs: one row each, from the request to the result."""
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +13,9 @@ from halo_adsync.model import CustomerId, Meter, RunId
 from halo_adsync.plan.types import BUCKETS, Violation
 from halo_adsync.state.rows import pack_text, run_key, to_json, unpack_text
 from halo_adsync.state.table import Row
+
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9A-Za-z-]{0,40}", re.ASCII)
+"""What the id of a run looks like."""
 
 type Mode = Literal["delta", "full", "reconcile"]
 
@@ -71,6 +75,8 @@ class Run:
     orderly: bool = True
     """False while a slice is at work: found so afterwards, the slice died and its last batch is in doubt."""
     batch_size: int = 25
+    notes: int = 0
+    """How many rows hold the plan's lines that need nothing done."""
 
     def summary(self) -> dict[str, Any]:
         """Return the run as `--json` and the HTTP API show it."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,12 +11,12 @@ from itertools import batched
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import NotFound
-from halo_adsync.model import CustomerId, Link, ObjectGuid, Place, RunId
+from halo_adsync.model import CustomerId, Decision, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Violation
 from halo_adsync.state import rows
 from halo_adsync.state.lease import Lease, is_held
 from halo_adsync.state.runs import Run, Status, run_of, run_row
-from halo_adsync.state.table import Operation, Row, Table
+from halo_adsync.state.table import Conflict, Operation, Row, Table
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
@@ -151,6 +152,21 @@ class CustomerState:
         """Return every known client and site, by key."""
         found = self._table.query(self.customer, "place|", rows.after("place|"))
         return {place.key: place for place in map(rows.place_of, found)}
+
+    def decisions(self) -> dict[ObjectGuid, Decision]:
+        """Return what people decided, by GUID."""
+        found = self._table.query(self.customer, "decision|", rows.after("decision|"))
+        return {decision.guid: decision for decision in map(rows.decision_of, found)}
+
+    def decide(self, decision: Decision) -> None:
+        """Keep a decision, in the place of an earlier one about the same account."""
+        self._table.transact(self.customer, [Operation("put", rows.decision_row(self.customer, decision))])
+
+    def undecide(self, guid: ObjectGuid) -> None:
+        """Forget a decision, if there is one."""
+        with suppress(Conflict):
+            gone = Row(self.customer, rows.decision_key(guid), {})
+            self._table.transact(self.customer, [Operation("delete", gone)])
 
     def anchors(self) -> dict[str, ObjectGuid]:
         """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""

@@ -1,8 +1,8 @@
 """The few things that the state asks of a table, and the limits of Azure Table Storage, which are kept here.
 
 Limits (Microsoft, "Understanding the Table service data model" and "Performing entity group transactions"):
-252 properties of our own and 1 MiB an entity, 64 KiB a property (32 Ki characters of text), 1 KiB a key, whole
-numbers of 32 bits, transactions of at most 100 operations and 4 MiB within one partition.
+252 properties of our own and 1 MiB an entity, 64 KiB a property (32 Ki characters of text), 1 KiB a key,
+whole numbers of 32 bits, transactions of at most 100 operations and 4 MiB within one partition.
 """
 
 import json
