@@ -2,6 +2,7 @@
 
 import getpass
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import urlsplit
@@ -33,15 +34,30 @@ from halo_adsync.sync import Sync
 TABLE = "HaloAdSync"
 PATIENCE_SECONDS = 330.0
 """How long a run waits for Halo's budget before it gives way: a little more than Halo's whole window."""
+STORAGE_TIME_OUTS = {"connection_timeout": 10, "read_timeout": 40}
+"""Seconds to connect, and between two parts of an answer: shorter than a lease lasts."""
 HALO_FIELDS = frozenset(FIELDS)
 """The Halo user fields that a customer file may map, besides custom ones."""
 
 
 class Builder:
-    """Builds the clients of one process, from its settings."""
+    """Builds the clients of one process, from its settings.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: where state and secrets are.
+        now: tells the time, in UTC.
+        sleep: waits for so many seconds, where a run waits for Halo.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.settings = settings
+        self._now, self._sleep = now, sleep
         self._secrets: Secrets | None = None
         self._tables: AzureTable | None = None
 
@@ -60,14 +76,14 @@ class Builder:
         """Return the store, counting on `meter`."""
         if self._tables is None:
             self._tables = AzureTable(self._table_service().get_table_client(TABLE), Meter())
-        return Store(self._tables.with_meter(meter or Meter()), _now)
+        return Store(self._tables.with_meter(meter or Meter()), self._now)
 
     def requests(self) -> AzureRequests:
         """Return the queue of requests."""
         settings = self.settings
         if settings.connection_string:
             client = QueueClient.from_connection_string(
-                settings.connection_string, QUEUE, message_encode_policy=ENCODING
+                settings.connection_string, QUEUE, message_encode_policy=ENCODING, **STORAGE_TIME_OUTS
             )
         else:
             client = QueueClient(
@@ -75,6 +91,7 @@ class Builder:
                 QUEUE,
                 credential=credential(settings.client_id),
                 message_encode_policy=ENCODING,
+                **STORAGE_TIME_OUTS,
             )
         return AzureRequests(client)
 
@@ -85,7 +102,7 @@ class Builder:
             requests=self.requests(),
             open_halo=self.halo,
             open_directory=self.directory,
-            now=_now,
+            now=self._now,
             target=Target(WIDTHS, canonical_text),
             progress=progress,
         )
@@ -115,7 +132,7 @@ class Builder:
         if block.budget != "off":
             limit = Limit(block.budget.requests, block.budget.seconds)
             ledger = TableLedger(self.store(meter).table, urlsplit(block.url).netloc.lower(), limit)
-        budget = Budget(ledger, _now, time.sleep, PATIENCE_SECONDS)
+        budget = Budget(ledger, self._now, self._sleep, PATIENCE_SECONDS)
         return HaloInstance(config, meter=meter, budget=budget, pulse=pulse)
 
     def directory(self, block: DirectoryBlock, meter: Meter) -> LdapDirectory:
@@ -150,8 +167,10 @@ class Builder:
     def _table_service(self) -> TableServiceClient:
         settings = self.settings
         if settings.connection_string:
-            return TableServiceClient.from_connection_string(settings.connection_string)
-        return TableServiceClient(settings.table_uri or "", credential=credential(settings.client_id))
+            return TableServiceClient.from_connection_string(settings.connection_string, **STORAGE_TIME_OUTS)
+        return TableServiceClient(
+            settings.table_uri or "", credential=credential(settings.client_id), **STORAGE_TIME_OUTS
+        )
 
 
 @cache
@@ -170,7 +189,3 @@ def actor() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -162,9 +162,7 @@ def mirror(
     ] = None,
     client_level: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=19, help="How far below the top clients stand, if anywhere."
-        ),
+        typer.Option(min=1, max=19, help="How far below the top clients stand, if anywhere."),
     ] = None,
     branch: Annotated[
         list[str] | None,

@@ -7,9 +7,9 @@ from halo_adsync.errors import HaloAdSyncError
 
 
 def health() -> dict[str, Any]:
-    """Return `status` (`ok` or `unhealthy`) and what to mend; no values of settings."""
+    """Return `status` (`ok` or `unhealthy`) and what to mend; nothing of any customer."""
     try:
-        customers = len(app().store().customers())
+        customers = len(app().store().customer_ids())
     except HaloAdSyncError as error:
         return {"status": "unhealthy", "problems": str(error).splitlines()}
     return {"status": "ok", "customers": customers, "problems": []}

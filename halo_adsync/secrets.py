@@ -3,9 +3,15 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Protocol
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 from azure.keyvault.secrets import SecretClient
 
 from halo_adsync.errors import SecretMissing, Unavailable
@@ -71,19 +77,25 @@ class VaultSecrets:
         vault = self._client.vault_url
         try:
             return self._client.get_secret(name).value
+        except ClientAuthenticationError as error:
+            raise SecretMissing(
+                f'The vault {vault} does not know this app ({type(error).__name__}), so the secret "{name}"'
+                " cannot be read: check AZURE_CLIENT_ID and that the app has a managed identity."
+            ) from None
         except ResourceNotFoundError:
             raise SecretMissing(
                 f'The secret "{name}" is missing in {vault}: add it there (az keyvault secret set), or'
                 " correct its name in the customer file."
             ) from None
         except HttpResponseError as error:
-            if error.status_code not in {401, 403}:
+            if error.status_code != HTTPStatus.FORBIDDEN:
                 raise Unavailable(
                     f"The vault {vault} answered HTTP {error.status_code}: try again later."
                 ) from None
             raise SecretMissing(
                 f'The vault {vault} refused to give the secret "{name}" (HTTP {error.status_code}): check'
-                " that the app's identity has the role Key Vault Secrets User, and the vault's firewall."
+                " that it is enabled, that the app's identity has the role Key Vault Secrets User, and the"
+                " vault's firewall."
             ) from None
         except AzureError as error:
             raise Unavailable(

@@ -1,8 +1,9 @@
 """The app's own settings, from the environment and, where there is one, local.settings.json."""
 
+import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from halo_adsync.customer_values import LOOPBACK
 from halo_adsync.errors import ConfigurationError
 
 STORAGE = "AzureWebJobsStorage"
+_QUEUE_URI = f"{STORAGE}__queueServiceUri"
+_TABLE_URI = f"{STORAGE}__tableServiceUri"
 _DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The emulator's one and only key, published by Microsoft; it opens nothing else."""
 DEVELOPMENT_STORAGE = (
@@ -49,44 +52,78 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     problems: list[str] = []
     values = {**_local_settings((folder or Path.cwd()) / "local.settings.json", problems), **given}
     connection_string = values.get(STORAGE) or None
-    queue_uri = values.get(f"{STORAGE}__queueServiceUri") or None
-    table_uri = values.get(f"{STORAGE}__tableServiceUri") or None
-    if connection_string is None and not (queue_uri and table_uri):
+    addresses = {
+        name: values[name]
+        for name in (_QUEUE_URI, _TABLE_URI, "KEY_VAULT_URL")
+        if values.get(name) and (name == "KEY_VAULT_URL" or not connection_string)
+    }
+    if connection_string:
+        if connection_string.strip().rstrip(";").lower() == "usedevelopmentstorage=true":
+            connection_string = DEVELOPMENT_STORAGE
+        problems += _connection_problems(connection_string)
+    elif not addresses.keys() >= {_QUEUE_URI, _TABLE_URI}:
         problems.append(
             f"{STORAGE} is not set: give a storage connection string (UseDevelopmentStorage=true for the"
-            f" emulator), or {STORAGE}__queueServiceUri and {STORAGE}__tableServiceUri (and __blobServiceUri)"
-            " for the app's identity."
+            f" emulator), or {_QUEUE_URI} and {_TABLE_URI} (and __blobServiceUri) for the app's identity."
         )
-    if connection_string and "=" not in connection_string:
-        problems.append(f"{STORAGE} is no connection string: it has the form Name=value;Name=value.")
-    if connection_string and connection_string.strip().rstrip(";").lower() == "usedevelopmentstorage=true":
-        connection_string = DEVELOPMENT_STORAGE
-    vault = values.get("KEY_VAULT_URL") or None
-    addresses = {
-        f"{STORAGE}__queueServiceUri": queue_uri,
-        f"{STORAGE}__tableServiceUri": table_uri,
-        "KEY_VAULT_URL": vault,
-    }
     problems += [
-        f"{name} must be an https:// address." for name, url in addresses.items() if url and not _is_safe(url)
+        f"{name} must be an https:// address, without a query or password."
+        for name, url in addresses.items()
+        if not _is_safe(url)
     ]
     if problems:
         raise ConfigurationError(problems)
-    client_id = values.get("AZURE_CLIENT_ID") or None
-    return Settings(connection_string, queue_uri, table_uri, vault, client_id, dict(values))
+    return Settings(
+        connection_string=connection_string,
+        queue_uri=addresses.get(_QUEUE_URI),
+        table_uri=addresses.get(_TABLE_URI),
+        key_vault_url=addresses.get("KEY_VAULT_URL"),
+        client_id=values.get("AZURE_CLIENT_ID") or None,
+        environment=dict(values),
+    )
 
 
 def _local_settings(path: Path, problems: list[str]) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text("utf-8"))["Values"]
-        return {str(name): str(value) for name, value in values.items()}
+        settings = json.loads(path.read_text("utf-8-sig"))
+        values = {str(name): str(value) for name, value in settings["Values"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         problems.append(f'{path.name} is not readable JSON with an object "Values": mend it, or remove it.')
         return {}
+    if settings.get("IsEncrypted"):
+        problems.append(f"{path.name} is encrypted: run `func settings decrypt`, or remove it.")
+        return {}
+    return values
+
+
+def _connection_problems(text: str) -> Iterator[str]:
+    """Say what a connection string lacks, without showing anything of it: a key stands in it."""
+    pairs = [part.partition("=") for part in text.strip().strip(";").split(";")]
+    parts = {name.strip().lower(): value for name, _, value in pairs if value}
+    if len(parts) < len(pairs):
+        yield f"{STORAGE} is no connection string: it has the form Name=value;Name=value."
+    elif "sharedaccesssignature" not in parts and not (parts.keys() >= {"accountname", "accountkey"}):
+        yield f"{STORAGE} lacks AccountName and AccountKey (or SharedAccessSignature): copy it anew."
+    elif "accountname" not in parts and not (parts.keys() >= {"queueendpoint", "tableendpoint"}):
+        yield f"{STORAGE} lacks AccountName, or QueueEndpoint and TableEndpoint: copy it anew."
+    elif "accountkey" in parts and not _is_base64(parts["accountkey"]):
+        yield f"{STORAGE}: its AccountKey is not whole (it is no base64): copy it anew."
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in LOOPBACK)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    here = parts.hostname in LOOPBACK
+    return bool(parts.hostname) and (parts.scheme == "https" or here) and not (parts.query or parts.username)

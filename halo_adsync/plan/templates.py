@@ -134,6 +134,8 @@ def compile_expression(source: str) -> Expression:
         render = _ENVIRONMENT.from_string(source).render
     except TemplateError as error:
         raise ExpressionError(f"not a valid template: {error}") from error
+    except RecursionError:
+        raise ExpressionError("not a valid template: it is nested too deeply") from None
     names = tuple(sorted(meta.find_undeclared_variables(tree)))
     return Expression(source, frozenset(name.lower() for name in names) - BUILT_IN, names, render)
 

@@ -3,53 +3,37 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
-from halo_adsync.errors import NotFound
+from halo_adsync.errors import ConfigurationError, NotFound
 from halo_adsync.model import CustomerId, Decision, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Violation
 from halo_adsync.state import rows
+from halo_adsync.state.lease import KEY as LEASE_KEY
 from halo_adsync.state.lease import Lease, is_held
-from halo_adsync.state.runs import Run, Status, run_of, run_row
-from halo_adsync.state.table import Conflict, Operation, Row, Table
+from halo_adsync.state.lines import (
+    MAX_LINE_BYTES,
+    ROOM,
+    Line,
+    Settled,
+    counted,
+    operations_of,
+    portions,
+)
+from halo_adsync.state.runs import RUN_ID, Run, Status, new_run_id, run_of, run_row
+from halo_adsync.state.table import Conflict, Operation, Row, Table, payload_bytes
+
+__all__ = ["CustomerState", "Line", "Settled", "Store"]
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
 WAITS_AT_MOST = timedelta(hours=1)
 """A request that no worker took by then is lost: a timer may ask anew."""
-_ROOM = 98
-"""Operations of a transaction that are left beside the lease and the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a stored plan, and what became of it."""
-
-    number: int
-    change: Change
-    status: str = "pending"
-    """`pending`, `done` or `failed`."""
-    outcome: str = ""
-    """Halo's words, where it had any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What one line came to, with the link or place that it made or changed."""
-
-    line: Line
-    link: Link | None = None
-    place: Place | None = None
-
-    @property
-    def operations(self) -> int:
-        """How many rows settling this line writes."""
-        return 1 + (self.link is not None) + (self.place is not None)
 
 
 class Store:
@@ -66,6 +50,10 @@ class Store:
         """
         return [read() for read in self.each_customer()]
 
+    def customer_ids(self) -> list[str]:
+        """Return every customer's id, in order, without reading its file."""
+        return [row.key for row in self.table.query(CUSTOMERS, "!", "~", select=["RowKey"])]
+
     def each_customer(self) -> Iterator[Callable[[], Customer]]:
         """Yield, for every customer, what reads its file: one that is not valid stops nobody else."""
         for row in self.table.query(CUSTOMERS, "!", "~"):
@@ -77,13 +65,16 @@ class Store:
         Raises:
             NotFound: there is none of that id.
         """
+        return parse(rows.unpack_text("data", self._customer_row(customer).values), source=customer)
+
+    def _customer_row(self, customer: str) -> Row:
         row = self.table.get(CUSTOMERS, rows.encode_key(customer))
         if row is None:
             raise NotFound(
                 f'There is no customer "{customer}". `halo-adsync customer list` shows those there are;'
                 " `halo-adsync customer apply FILE` adds one."
             )
-        return parse(rows.unpack_text("data", row.values), source=customer)
+        return row
 
     def put_customer(self, customer: Customer) -> bool:
         """Keep a customer; return whether it is new or differs from what was kept."""
@@ -96,12 +87,20 @@ class Store:
         return True
 
     def remove_customer(self, customer: str) -> int:
-        """Delete a customer with its links, runs and plans, not in Halo; return how many rows went."""
-        self.customer(customer)
-        keys = [row.key for row in self.table.query(customer, "!", "~", select=["RowKey"])]
-        for some in batched(keys, 100, strict=False):
-            self.table.transact(customer, [Operation("delete", Row(customer, key, {})) for key in some])
-        self.table.transact(CUSTOMERS, [Operation("delete", Row(CUSTOMERS, customer, {}))])
+        """Delete a customer with its links, runs and plans, not in Halo; return how many rows went.
+
+        Raises:
+            NotFound: there is none of that id.
+            Busy: a run of the customer is going on.
+        """
+        known = self._customer_row(customer)
+        lease = Lease(self.table, customer, new_run_id(self.now()), self.now)
+        found = self.table.query(customer, "!", "~", select=["RowKey"])
+        keys = [row.key for row in found if row.key != LEASE_KEY]
+        for some in batched(keys, ROOM, strict=False):
+            lease.transact([Operation("delete", Row(customer, key, {})) for key in some])
+        self.table.transact(CUSTOMERS, [Operation("delete", replace(known, etag=""))])
+        self.table.transact(customer, [Operation("delete", Row(customer, LEASE_KEY, {}))])
         return len(keys)
 
     def of(self, customer: CustomerId) -> "CustomerState":
@@ -130,9 +129,15 @@ class CustomerState:
         run = self.find_run(dead)
         if run is None or not run.status.is_open:
             return
-        status = Status.PARTIAL if run.settled else Status.FAILED
-        message = f"The run died after {run.settled} of {run.total} changes; run {lease.run} took over."
-        self.save_run(replace(run, status=status, message=message, finished=self._now().isoformat()), lease)
+        touched = run.settled or not run.orderly  # a batch in doubt may have reached Halo
+        buried = replace(
+            run,
+            status=Status.PARTIAL if touched else Status.FAILED,
+            counts=counted(run, self.lines(run, run.settled)),
+            message=f"The run died after {run.settled} of {run.total} changes; run {lease.run} took over.",
+            finished=self._now().isoformat(),
+        )
+        self.save_run(buried, lease)
 
     def is_going_on(self, run: Run) -> bool:
         """Tell whether an open run is still on its way: waiting for a worker, or in the hands of one."""
@@ -174,17 +179,17 @@ class CustomerState:
         return json.loads(rows.unpack_text("data", row.values)) if row else {}
 
     def add_run(self, run: Run) -> None:
-        """Record a request."""
-        self._table.transact(self.customer, [Operation("insert", run_row(run))])
+        """Record a request. One that is recorded already stays as it is."""
+        with suppress(Conflict):
+            self._table.transact(self.customer, [Operation("insert", run_row(run))])
 
     def find_run(self, run: str) -> Run | None:
         """Return one run, or None."""
-        try:
-            key = rows.run_key(RunId(run))
-        except ValueError:
-            return None
-        row = self._table.get(self.customer, rows.encode_key(key))
+        row = self._run_row(run)
         return run_of(row) if row else None
+
+    def _run_row(self, run: str) -> Row | None:
+        return self._table.get(self.customer, rows.run_key(RunId(run))) if RUN_ID.fullmatch(run) else None
 
     def run(self, run: str) -> Run:
         """Return one run.
@@ -210,8 +215,12 @@ class CustomerState:
         lease.transact([Operation("put", run_row(run))])
 
     def skip_run(self, run: Run) -> None:
-        """Write the row of a run that never had the lease."""
-        self._table.transact(self.customer, [Operation("put", run_row(run))])
+        """Write the row of a run that never had the lease, unless a worker took the run up meanwhile."""
+        row = self._run_row(run.id)
+        if row is None or run_of(row).status is not Status.QUEUED:
+            return
+        with suppress(Conflict):
+            self._table.transact(self.customer, [Operation("replace", run_row(run, row.etag))])
 
     def save_plan(
         self,
@@ -228,14 +237,12 @@ class CustomerState:
         `places` and `anchors` are what planning learnt: Halo's clients and sites, and which OUs are meant.
         """
         work = plan.work()
-        notes = [change for change in plan.changes if not change.is_work]
-        stored = [rows.line_row(self.customer, run.id, number, change) for number, change in enumerate(work)]
-        stored += [rows.place_row(self.customer, place) for place in places]
-        for some in batched(stored, _ROOM, strict=False):
-            lease.transact([Operation("put", row) for row in some])
-        if notes:
-            for row in rows.note_rows(self.customer, run.id, notes):
-                lease.transact([Operation("put", row)])
+        found = [self._line_row(run, number, change) for number, change in enumerate(work)]
+        found += [rows.place_row(self.customer, place) for place in places]
+        noted = [change for change in plan.changes if not change.is_work]
+        notes = list(rows.note_rows(self.customer, run.id, noted)) if noted else []
+        for _, operations in portions([*found, *notes], lambda row: [Operation("put", row)]):
+            lease.transact(operations)
         run = replace(
             run,
             digest=plan.digest(),
@@ -243,6 +250,7 @@ class CustomerState:
             violations=violations,
             warnings=plan.warnings,
             total=len(work),
+            notes=len(notes),
         )
         operations = [Operation("put", run_row(run))]
         if anchors != self.anchors():
@@ -250,6 +258,15 @@ class CustomerState:
             operations.append(Operation("put", kept))
         lease.transact(operations)
         return run
+
+    def _line_row(self, run: Run, number: int, change: Change) -> Row:
+        row = rows.line_row(self.customer, run.id, number, change)
+        if payload_bytes(row) > MAX_LINE_BYTES:
+            raise ConfigurationError(
+                f"{change.dn}: the values of its change are longer than the {MAX_LINE_BYTES // 1024} KiB that"
+                " one person's may take. Map fewer or shorter attributes under fields in the customer file."
+            )
+        return row
 
     def lines(self, run: Run, start: int = 0) -> Iterator[Line]:
         """Yield the lines of a stored plan that have to be applied, from number `start`."""
@@ -261,41 +278,16 @@ class CustomerState:
 
     def notes(self, run: Run) -> list[Change]:
         """Return the lines of a stored plan that need nothing done: held, skipped, conflict."""
-        prefix = f"note|{run.id}|"
-        return rows.notes_of(list(self._table.query(self.customer, prefix, rows.after(prefix))))
+        low, high = rows.note_key(run.id, 0), rows.note_key(run.id, run.notes)
+        return rows.notes_of(list(self._table.query(self.customer, low, high)))
 
     def settle(self, run: Run, settled: Sequence[Settled], lease: Lease) -> Run:
         """Commit outcomes, the links and places they made, and the run's progress; return the run then.
 
         All in one transaction where they fit, else in several; lines are settled in order.
         """
-        while settled:
-            count, room = 0, _ROOM
-            while count < len(settled) and settled[count].operations <= room:
-                room -= settled[count].operations
-                count += 1
-            some, settled = settled[:count], settled[count:]
-            run = replace(run, settled=some[-1].line.number + 1, counts=_counted(run, some))
-            lease.transact([*self._operations(run, some), Operation("put", run_row(run))])
+        for some, operations in portions(settled, partial(operations_of, self.customer, run.id)):
+            failed = [one.line for one in some if one.line.status == "failed"]
+            run = replace(run, settled=some[-1].line.number + 1, counts=counted(run, failed))
+            lease.transact([*operations, Operation("put", run_row(run))])
         return run
-
-    def _operations(self, run: Run, settled: Sequence[Settled]) -> Iterator[Operation]:
-        for one in settled:
-            row = rows.line_row(self.customer, run.id, one.line.number, one.line.change)
-            values = {**row.values, "status": one.line.status, "outcome": one.line.outcome[:2000]}
-            yield Operation("put", replace(row, values=values))
-            if one.link:
-                yield Operation("put", rows.link_row(self.customer, one.link))
-            if one.place:
-                yield Operation("put", rows.place_row(self.customer, one.place))
-
-
-def _counted(run: Run, settled: Sequence[Settled]) -> dict[str, int]:
-    """Move every failed line's person from its bucket to `failed`."""
-    counts = dict(run.counts)
-    for one in settled:
-        kind = one.line.change.kind.value
-        if one.line.status == "failed" and kind in counts:
-            counts[kind] -= 1
-            counts["failed"] += 1
-    return counts

@@ -398,6 +398,11 @@ def test_decoding_a_record() -> None:
     assert not found.onboarding
 
 
+def test_a_bare_record_is_empty() -> None:
+    """What a record does not carry is off, empty or unknown; nothing is assumed."""
+    assert decode_connection({"id": 1, "name": "corp"}) == LdapConnection(1, "corp")
+
+
 def test_a_record_without_an_id_is_refused() -> None:
     """A connection that cannot be asked for by its id is an unreadable answer."""
     with pytest.raises(HaloUnavailable):

@@ -1,0 +1,83 @@
+"""Lines: what becomes of the lines of a stored plan, and how many of them go into one transaction."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from halo_adsync.model import Link, Place, RunId
+from halo_adsync.plan.types import Change
+from halo_adsync.state import rows
+from halo_adsync.state.runs import Run
+from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, payload_bytes
+
+ROOM = MAX_OPERATIONS - 2
+"""Operations of a transaction that are left beside the lease and the run."""
+ROOM_BYTES = MAX_TRANSACTION_BYTES * 3 // 4
+"""Bytes of a transaction that are left beside the lease and the run."""
+MAX_LINE_BYTES = 448 * 1024
+"""What a line may take in a transaction, so that it fits an entity, twice as long there, and its link too."""
+MAX_OUTCOME = 2_000
+"""Characters that are kept of an outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a stored plan, and what became of it."""
+
+    number: int
+    change: Change
+    status: str = "pending"
+    """`pending`, `done` or `failed`."""
+    outcome: str = ""
+    """Halo's words, where it had any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one line came to, with the link or place that it made or changed."""
+
+    line: Line
+    link: Link | None = None
+    place: Place | None = None
+
+
+def operations_of(customer: str, run: RunId, settled: Settled) -> list[Operation]:
+    """Return what settling a line writes, beside the run's progress."""
+    line = settled.line
+    row = rows.line_row(customer, run, line.number, line.change)
+    values = {**row.values, "status": line.status, "outcome": line.outcome[:MAX_OUTCOME]}
+    written = [replace(row, values=values)]
+    if settled.link:
+        written.append(rows.link_row(customer, settled.link))
+    if settled.place:
+        written.append(rows.place_row(customer, settled.place))
+    return [Operation("put", row) for row in written]
+
+
+def portions[Item](
+    items: Iterable[Item], operations: Callable[[Item], Sequence[Operation]]
+) -> Iterator[tuple[list[Item], list[Operation]]]:
+    """Group items, in their order, into as few transactions as hold all operations of each."""
+    portion: list[Item] = []
+    together: list[Operation] = []
+    size = 0
+    for item in items:
+        own = operations(item)
+        own_size = sum(payload_bytes(operation.row) for operation in own)
+        if portion and (len(together) + len(own) > ROOM or size + own_size > ROOM_BYTES):
+            yield portion, together
+            portion, together, size = [], [], 0
+        portion.append(item)
+        together += own
+        size += own_size
+    if portion:
+        yield portion, together
+
+
+def counted(run: Run, failed: Iterable[Line]) -> dict[str, int]:
+    """Return the run's counts with these lines' people moved from their buckets to `failed`."""
+    counts = dict(run.counts)
+    for kind in (line.change.kind.value for line in failed):
+        if kind in counts:
+            counts[kind] -= 1
+            counts["failed"] += 1
+    return counts
