@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 
 from azure.data.tables import TableServiceClient
@@ -34,10 +35,14 @@ from halo_adsync.sync import Sync
 TABLE = "HaloAdSync"
 PATIENCE_SECONDS = 330.0
 """How long a run waits for Halo's budget before it gives way: a little more than Halo's whole window."""
-STORAGE_TIME_OUTS = {"connection_timeout": 10, "read_timeout": 40}
+STORAGE_TIME_OUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 40}
 """Seconds to connect, and between two parts of an answer: shorter than a lease lasts."""
 HALO_FIELDS = frozenset(FIELDS)
 """The Halo user fields that a customer file may map, besides custom ones."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Builder:
@@ -53,7 +58,7 @@ class Builder:
         self,
         settings: Settings,
         *,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = _now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings

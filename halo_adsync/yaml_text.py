@@ -11,36 +11,58 @@ from halo_adsync.errors import ConfigurationError
 MAX_CHARACTERS = 256 * 1024
 
 
+_BOOL = r"^(?:true|True|TRUE|false|False|FALSE)$"
+_NULL = r"^(?:~|null|Null|NULL|)$"
+_INT = r"^[-+]?[0-9]+$"
+_FLOAT = r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
+_PLAIN_VALUES: Sequence[tuple[str, str, Sequence[str]]] = (
+    ("bool", _BOOL, "tTfF"),
+    ("null", _NULL, ["~", "n", "N", ""]),
+    ("int", _INT, "-+0123456789"),
+    ("float", _FLOAT, "-+.0123456789"),
+)
+"""What is not text: tag, pattern and the characters that it may begin with (YAML 1.2.2, section 10.3.2)."""
+_NO_TAGS = "tags are not supported; put a text that begins with ! in quotes."
+
+
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's idea of what is not text."""
+    """PyYAML's safe loader with YAML 1.2's idea of what is not text, without aliases and tags."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own class attribute, emptied of YAML 1.1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
         for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigurationError(f"line {line}: a key must be a plain value, not a list or a block.")
             if key.value in seen:
                 raise ConfigurationError(
-                    f"line {key.start_mark.line + 1}: the key {key.value!r} stands twice (first in line"
-                    f" {seen[key.value]}); keep one of them."
+                    f"line {line}: the key {key.value!r} stands twice (first in line {seen[key.value]});"
+                    " keep one of them."
                 )
-            seen[str(key.value)] = key.start_mark.line + 1
+            seen[key.value] = line
         return cast("dict[Any, Any]", super().construct_mapping(node, deep=deep))
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            line = self.line + 1
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
             raise ConfigurationError(f"line {line}: aliases (*name) are not supported; write the value out.")
+        if getattr(event, "tag", None) is not None:
+            raise ConfigurationError(f"line {line}: {_NO_TAGS}")
         return super().compose_node(parent, index)
 
 
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which also quotes what only YAML 1.2 takes for a number."""
+
+
+for _tag, _pattern, _first in _PLAIN_VALUES:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+# Decimal, whatever zeros it begins with: to PyYAML these would mean octal.
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value))
 
 
 def load(text: str) -> Any:
@@ -57,21 +79,28 @@ def load(text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "nested too deeply or not a value"
+        if "tag" in problem:  # PyYAML's words would repeat the tag, which may be a password
+            raise ConfigurationError(f"{place}{_NO_TAGS}") from None
         raise ConfigurationError(f"{place}this is not valid YAML ({problem}).") from None
     except yaml.YAMLError:
         raise ConfigurationError("The text holds characters that YAML does not allow.") from None
 
 
-def line_of(text: str, path: Sequence[str | int]) -> int:
-    """Return the line (from 1) at which `path` stands, or that of its nearest parent that is there."""
-    node = yaml.compose(text, Loader=_Loader)
-    line = 1
-    for step in path:
-        found = _child(node, step)
-        if found is None:
-            break
-        line, node = found
-    return line
+class Lines:
+    """The lines of one text, which `load` has accepted."""
+
+    def __init__(self, text: str) -> None:
+        self._root = yaml.compose(text, Loader=_Loader)
+
+    def of(self, path: Sequence[str | int]) -> int:
+        """Return the line (from 1) at which `path` stands, or that of its nearest parent that is there."""
+        node, line = self._root, 1
+        for step in path:
+            found = _child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return line
 
 
 def _child(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
@@ -87,4 +116,4 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | N
 
 def dump(data: Any) -> str:
     """Write plain data as YAML, keys in the order given."""
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeAliasType, get_args, get_origin
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from typer.main import get_command
 
-from halo_adsync import settings, yaml_text
+from halo_adsync import yaml_text
 from halo_adsync.bootstrap import HALO_FIELDS
 from halo_adsync.cli import cli
 from halo_adsync.customer import DEFAULT_FIELDS, OWNED_BY_THE_SYNC, Customer, SecretRef
@@ -230,7 +231,8 @@ def settings_read() -> set[str]:
     for source in [*(ROOT / "halo_adsync").rglob("*.py"), *(ROOT / "functions").glob("*.py")]:
         for node in ast.walk(ast.parse(source.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in _ASKING.get(source.name, _ASKING[""]):
-                names.add(str(eval(ast.unparse(node.args[0]), vars(settings))))
+                module = ".".join(source.relative_to(ROOT).with_suffix("").parts)
+                names.add(str(eval(ast.unparse(node.args[0]), vars(import_module(module)))))
     return names
 
 

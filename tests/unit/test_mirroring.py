@@ -1,6 +1,7 @@
 """Mirror proposals: which OU is guessed, what its levels and branches become, and where the rule goes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_a_mirror_without_wishes() -> None:
 
 
 def test_clients_and_their_sites() -> None:
-    """With a client level sites stand just below the clients, and who stands above them in the default site."""
+    """With a client level sites stand just below the clients; who stands above them is in the default site."""
     people = {**TRUST, "Schools/Ash": 1, "Schools": 6}
     proposal = proposed(people, Wish(top=dn_of("Schools"), client_level=1))
     assert not proposal.guessed
@@ -242,8 +243,8 @@ def test_rules_in_front_keep_their_people() -> None:
     """People whom an earlier rule places are counted there, not in the mirror's site."""
     ou = {"ou": dn_of("Schools/Ash/Staff"), "site": {"id": 7}}
     whose = placed(ou, {"attribute": "l", "create": True})
-    read = read_of(TRUST)
-    read.anchors.update({dn_of("Schools/Ash/Staff"): ObjectGuid("ad:Schools/Ash/Staff")})  # type: ignore[attr-defined]  # a dict, as reads make it
+    anchors = {dn_of("Schools/Ash/Staff"): ObjectGuid("ad:Schools/Ash/Staff")}
+    read = replace(read_of(TRUST), anchors=anchors)
     proposal = propose(whose, [read], {}, Wish(), now=NOW, target=Target())
     assert [type(rule).__name__ for rule in proposal.customer.placement.rules] == [
         "OuRule",

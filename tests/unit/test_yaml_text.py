@@ -6,7 +6,7 @@ import time
 import pytest
 
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.yaml_text import dump, line_of, load
+from halo_adsync.yaml_text import Lines, dump, load
 
 
 def problem(text: str) -> str:
@@ -121,7 +121,7 @@ def test_size_and_depth_are_bounded_in_time() -> None:
 )
 def test_the_line_of_a_place_is_found(path: tuple[str | int, ...], line: int) -> None:
     """A place that is not there stands where its nearest parent does."""
-    assert line_of("a: 1\nb:\n  c: 2\n  d:\n  - 3\n  - x: 5\n    e: 4\n", path) == line
+    assert Lines("a: 1\nb:\n  c: 2\n  d:\n  - 3\n  - x: 5\n    e: 4\n").of(path) == line
 
 
 @pytest.mark.parametrize(
