@@ -5,8 +5,17 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from halo_adsync.customer_connections import DirectoryBlock, HaloBlock, Part, RelayBlock, SecretRef
 from halo_adsync.customer_values import (
     Count,
     Cron,
@@ -16,93 +25,35 @@ from halo_adsync.customer_values import (
     Name,
     Percent,
     Quiet,
-    SecretName,
-    Server,
     Source,
     Timezone,
-    Url,
 )
 from halo_adsync.model import CustomerId
 from halo_adsync.plan.templates import compile_expression
 
+__all__ = [
+    "DEFAULT_FIELDS",
+    "OWNED_BY_THE_SYNC",
+    "AttributeRule",
+    "ClientRef",
+    "Customer",
+    "DirectoryBlock",
+    "FieldRule",
+    "MirrorRule",
+    "OuRule",
+    "Placement",
+    "PlacementRule",
+    "RelayBlock",
+    "Schedule",
+    "SecretRef",
+    "SiteRef",
+]
+
 OWNED_BY_THE_SYNC = frozenset({"id", "third_party_guid", "inactive", "site_id", "client_id"})
-"""Halo fields that placement, identity and leavers decide; no mapping may write them."""
+"""Halo fields that placement, identity and leavers decide; no mapping may write them, in whatever case."""
 
 
-class _Part(BaseModel):
-    """A block of the file: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SecretRef(_Part):
-    """A secret, by its name in Key Vault (or `SECRET_...` in the environment). Never its value."""
-
-    secret: SecretName
-
-
-class Budget(_Part):
-    """How many requests Halo may be sent in how many seconds, by everybody who shares the instance."""
-
-    requests: Annotated[int, Field(ge=1)] = 250
-    seconds: Annotated[int, Field(ge=1, le=3600)] = 300
-
-
-class HaloBlock(_Part):
-    """The Halo instance and how to sign in to it."""
-
-    url: Url
-    tenant: Name | None = None
-    auth_url: Url | None = None
-    client_id: Name
-    client_secret: SecretRef
-    scope: Name = "all"
-    headers: Mapping[Name, SecretRef | str] = {}
-    budget: Budget | Literal["off"] = Budget()
-    batch_size: Annotated[int, Field(ge=1, le=100)] = 25
-
-
-class Bind(_Part):
-    """The account that reads the directory."""
-
-    user: Name
-    password: SecretRef
-
-
-class Relay(_Part):
-    """A hybrid connection of an Azure Relay namespace."""
-
-    namespace: Name
-    connection: Name
-
-
-class RelayBlock(_Part):
-    """Reach the directory through a hybrid connection."""
-
-    relay: Relay
-
-
-class DirectoryBlock(_Part):
-    """One Active Directory domain."""
-
-    id: Identifier
-    servers: Annotated[tuple[Server, ...], Field(min_length=1)]
-    tls: Literal["ldaps", "starttls", "none"] = "ldaps"
-    ca_certificate: SecretRef | None = None
-    ca_file: str | None = None
-    bind: Bind
-    base_dn: Dn | None = None
-    connect: Literal["direct"] | RelayBlock = "direct"
-    delta: Literal["auto", "dirsync", "usn", "off"] = "auto"
-
-    @model_validator(mode="after")
-    def _one_certificate(self) -> Self:
-        if self.ca_certificate and self.ca_file:
-            raise ValueError("give either ca_certificate or ca_file, not both")
-        return self
-
-
-class Scope(_Part):
+class Scope(Part):
     """Whose accounts are people to keep in step."""
 
     include: tuple[Dn, ...] = ()
@@ -111,7 +62,7 @@ class Scope(_Part):
     groups: tuple[Dn, ...] = ()
 
 
-class _NameOrId(_Part):
+class _NameOrId(Part):
     name: Name | None = None
     id: Annotated[int, Field(gt=0)] | None = None
 
@@ -130,7 +81,7 @@ class SiteRef(_NameOrId):
     """A site in Halo, by name (created when missing) or by id."""
 
 
-class OuRule(_Part):
+class OuRule(Part):
     """Everybody in this OU and below stands in this site."""
 
     ou: Dn
@@ -138,7 +89,7 @@ class OuRule(_Part):
     client: ClientRef | None = None
 
 
-class MirrorRule(_Part):
+class MirrorRule(Part):
     """The OUs `site_level` levels below this one are sites; those at `client_level`, if any, clients.
 
     With `branches`, OUs below this one, only people in these and below stand there. `names: clean` takes what
@@ -151,14 +102,15 @@ class MirrorRule(_Part):
     branches: tuple[Dn, ...] = ()
     names: Literal["keep", "clean"] = "keep"
 
-    @model_validator(mode="after")
-    def _client_above_site(self) -> Self:
-        if self.client_level is not None and self.client_level >= self.site_level:
-            raise ValueError("client_level must be smaller than site_level: clients stand above their sites")
-        return self
+    @field_validator("client_level")
+    @classmethod
+    def _client_above_site(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value >= info.data.get("site_level", value + 1):
+            raise ValueError("must be smaller than site_level: clients stand above their sites")
+        return value
 
 
-class AttributeRule(_Part):
+class AttributeRule(Part):
     """The attribute's value is the site's name; `create` makes sites that Halo does not have."""
 
     attribute: Source
@@ -166,14 +118,15 @@ class AttributeRule(_Part):
 
 
 def _rule_kind(rule: Any) -> str | None:
-    keys = rule.keys() if isinstance(rule, Mapping) else vars(rule).keys()
-    return next((key for key in ("ou", "mirror", "attribute") if key in keys), None)
+    """Return the tag of a rule's kind, which must not be a key: a message tells tags from keys by that."""
+    keys = rule if isinstance(rule, Mapping) else getattr(rule, "__dict__", ())
+    return next((f"{key} rule" for key in ("ou", "mirror", "attribute") if key in keys), None)
 
 
 type PlacementRule = Annotated[
-    Annotated[OuRule, Tag("ou")]
-    | Annotated[MirrorRule, Tag("mirror")]
-    | Annotated[AttributeRule, Tag("attribute")],
+    Annotated[OuRule, Tag("ou rule")]
+    | Annotated[MirrorRule, Tag("mirror rule")]
+    | Annotated[AttributeRule, Tag("attribute rule")],
     Discriminator(
         _rule_kind,
         custom_error_type="rule",
@@ -182,7 +135,7 @@ type PlacementRule = Annotated[
 ]
 
 
-class Placement(_Part):
+class Placement(Part):
     """In which client and site a person stands: the first rule that answers."""
 
     client: ClientRef
@@ -190,7 +143,7 @@ class Placement(_Part):
     default_site: Name | None = "Main"
 
 
-class FieldRule(_Part):
+class FieldRule(Part):
     """Where a Halo field's value comes from and when it is written."""
 
     source: Source = Field(alias="from")
@@ -202,6 +155,14 @@ class FieldRule(_Part):
     def _short_form(cls, value: Any) -> Any:
         return {"from": value} if isinstance(value, str) else value
 
+
+def _halo_field(name: str) -> str:
+    if name.casefold() in OWNED_BY_THE_SYNC:
+        raise ValueError("may not be mapped: the sync itself decides it")
+    return name
+
+
+HaloField = Annotated[str, AfterValidator(_halo_field)]
 
 DEFAULT_FIELDS: Mapping[str, str | dict[str, str]] = {
     "name": "{{ displayName or cn }}",
@@ -216,7 +177,7 @@ DEFAULT_FIELDS: Mapping[str, str | dict[str, str]] = {
 }
 
 
-class Agents(_Part):
+class Agents(Part):
     """Who becomes an agent; nobody unless asked for."""
 
     groups: tuple[Dn, ...] = ()
@@ -227,7 +188,7 @@ class Agents(_Part):
     on_leave: Literal["disable", "keep"] | Mapping[Literal["reassign"], Name] = "disable"
 
 
-class Leavers(_Part):
+class Leavers(Part):
     """When somebody counts as gone, and what holds them."""
 
     missing_runs: Annotated[int, Field(ge=1, le=100)] = 3
@@ -235,7 +196,7 @@ class Leavers(_Part):
     keep: tuple[str, ...] = ()
 
 
-class DeactivateLimit(_Part):
+class DeactivateLimit(Part):
     """How many deactivations one run may carry out; the first `always` are allowed in any case."""
 
     percent: Percent = 10
@@ -243,7 +204,7 @@ class DeactivateLimit(_Part):
     always: Count = 3
 
 
-class Limits(_Part):
+class Limits(Part):
     """What one run may change before a person is asked. 0 means none."""
 
     deactivate: DeactivateLimit = DeactivateLimit()
@@ -252,7 +213,7 @@ class Limits(_Part):
     create: Count = 200
 
 
-class Schedule(_Part):
+class Schedule(Part):
     """When runs start by themselves; a mode left out does not."""
 
     delta: Cron | None = None
@@ -262,14 +223,14 @@ class Schedule(_Part):
     quiet: tuple[Quiet, ...] = ()
 
 
-class Notify(_Part):
+class Notify(Part):
     """Whom to tell."""
 
     webhook: SecretRef
     on: tuple[Literal["blocked", "failed", "partial", "ok"], ...] = ("blocked", "failed", "partial")
 
 
-class Customer(_Part):
+class Customer(Part):
     """One customer: a Halo instance, its directories, and how the one follows the others."""
 
     id: Identifier
@@ -280,7 +241,9 @@ class Customer(_Part):
     directories: Annotated[tuple[DirectoryBlock, ...], Field(min_length=1)]
     scope: Scope = Scope()
     placement: Placement
-    fields: Annotated[Mapping[str, FieldRule], Field(min_length=1, validate_default=True)] = DEFAULT_FIELDS  # type: ignore[assignment]  # pydantic turns the short forms into rules
+    fields: Annotated[Mapping[HaloField, FieldRule], Field(min_length=1, validate_default=True)] = (
+        DEFAULT_FIELDS  # type: ignore[assignment]  # pydantic turns the short forms into rules
+    )
     match: tuple[Literal["third_party_guid", "login", "emailaddress"], ...] = (
         "third_party_guid",
         "login",
@@ -292,21 +255,30 @@ class Customer(_Part):
     schedule: Schedule = Schedule()
     notify: Notify | None = None
 
-    @model_validator(mode="after")
-    def _make_sense(self) -> Self:
-        ids = [directory.id for directory in self.directories]
-        if len(ids) != len(set(ids)):
+    @field_validator("directories")
+    @classmethod
+    def _told_apart(cls, directories: tuple[DirectoryBlock, ...]) -> tuple[DirectoryBlock, ...]:
+        if len({directory.id for directory in directories}) < len(directories):
             raise ValueError("two directories have the same id")
-        if len(ids) > 1 and not all(directory.base_dn for directory in self.directories):
+        if len(directories) > 1 and not all(directory.base_dn for directory in directories):
             raise ValueError("with several directories each needs its base_dn, to tell whose OUs are meant")
-        if len(self.match) != len(set(self.match)):
-            raise ValueError("match names the same key twice")
-        owned = sorted(OWNED_BY_THE_SYNC.intersection(self.fields))
-        if owned:
-            raise ValueError(f"fields may not map {', '.join(owned)}: the sync itself decides these")
-        if "name" not in self.fields:
-            raise ValueError("fields must map name: Halo takes no user without one")
-        return self
+        return directories
+
+    @field_validator("fields")
+    @classmethod
+    def _fit_for_halo(cls, fields: Mapping[str, FieldRule]) -> Mapping[str, FieldRule]:
+        if "name" not in fields:
+            raise ValueError("must map name: Halo takes no user without one")
+        if len({name.casefold() for name in fields}) < len(fields):
+            raise ValueError("two keys differ in case only, and Halo takes them for one field")
+        return fields
+
+    @field_validator("match")
+    @classmethod
+    def _each_once[T](cls, match: tuple[T, ...]) -> tuple[T, ...]:
+        if len(set(match)) < len(match):
+            raise ValueError("names the same key twice")
+        return match
 
     @property
     def key(self) -> CustomerId:

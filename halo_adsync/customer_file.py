@@ -1,6 +1,6 @@
 """The text of a customer file: read with all its errors at once, written back, and described for editors."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,18 @@ from pydantic_core import ErrorDetails
 
 from halo_adsync import yaml_text
 from halo_adsync.customer import Customer
+from halo_adsync.customer_values import PATTERNS
 from halo_adsync.errors import ConfigurationError
 
 _MESSAGES: Mapping[str, str] = {
     "extra_forbidden": "unknown key; remove it or correct its spelling",
     "missing": "is missing; it has to be given",
+    "string_type": "must be a text; put a number in quotes to make it one",
 }
 _MISSHAPEN: Mapping[str, str] = {
-    "SecretRef": "must name a secret, as { secret: its-name }; a secret's value never stands in this file",
+    "FieldRule": "must be an attribute's name, a template, or { from: ..., mode: ..., blank: ... }",
 }
+type _Path = tuple[str | int, ...]
 
 
 def parse(
@@ -43,14 +46,14 @@ def parse(
         raise ConfigurationError(
             f"{prefix}a customer file is a mapping that begins with its id, such as 'id: contoso'."
         )
-    problems = _unknown_fields(text, data, halo_fields)
+    problems = _unknown_fields(data, halo_fields)
     try:
         customer = Customer.model_validate(data)
     except ValidationError as error:
-        problems += _sentences(text, data, error.errors())
+        problems |= _problems(data, error.errors())
         customer = None
     if customer is None or problems:
-        raise ConfigurationError([prefix + problem for problem in dict.fromkeys(problems)])
+        raise ConfigurationError([prefix + sentence for sentence in _sentences(text, problems)])
     return _with_absolute_paths(customer, base) if base else customer
 
 
@@ -75,20 +78,26 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
-def _sentences(text: str, data: Any, errors: Sequence[ErrorDetails]) -> Iterator[str]:
-    """Turn pydantic's errors into one sentence a place, without the values, which might be secrets."""
-    by_place: dict[tuple[str | int, ...], list[str]] = {}
+def _problems(data: Any, errors: Sequence[ErrorDetails]) -> dict[_Path, str]:
+    """Return what is wrong at which place, without the values there, which might be secrets."""
+    found: dict[_Path, list[str]] = {}
     for details in errors:
-        by_place.setdefault(_path(data, details), []).append(_message(details))
-    for path, messages in by_place.items():
-        echo_of_errors_inside = any(
-            len(other) > len(path) and other[: len(path)] == path for other in by_place
-        )
-        if not echo_of_errors_inside or path == ():
-            yield _placed(text, path, ", or ".join(dict.fromkeys(messages)))
+        found.setdefault(_path(data, details), []).append(_message(details))
+    # A union complains at its own place too when one of its members complains further inside.
+    outer = {path[:length] for path in found for length in range(1, len(path))}
+    return {
+        path: ", or ".join(dict.fromkeys(messages)) for path, messages in found.items() if path not in outer
+    }
 
 
-def _path(data: Any, details: ErrorDetails) -> tuple[str | int, ...]:
+def _sentences(text: str, problems: Mapping[_Path, str]) -> list[str]:
+    """Return one sentence a place, in the order of the file."""
+    lines = yaml_text.Lines(text)
+    ordered = sorted(problems.items(), key=lambda problem: lines.of(problem[0]))
+    return [_placed(lines, path, message) for path, message in ordered]
+
+
+def _path(data: Any, details: ErrorDetails) -> _Path:
     """Return where the error stands, without the steps by which pydantic names members of a union."""
     path: list[str | int] = []
     for step in details["loc"]:
@@ -110,25 +119,27 @@ def _message(details: ErrorDetails) -> str:
     if details["type"] == "model_type":
         class_name = details.get("ctx", {}).get("class_name")
         return _MISSHAPEN.get(str(class_name), "must be a block of keys, such as { key: value }")
+    if details["type"] == "string_pattern_mismatch":
+        return PATTERNS[details["ctx"]["pattern"]]
     message = _MESSAGES.get(details["type"]) or details["msg"].removeprefix("Value error, ")
     return message[:1].lower() + message[1:]
 
 
-def _placed(text: str, path: tuple[str | int, ...], message: str) -> str:
+def _placed(lines: yaml_text.Lines, path: _Path, message: str) -> str:
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-    line = f"line {yaml_text.line_of(text, path)}, " if path else ""
+    line = f"line {lines.of(path)}, " if path else ""
     return f"{line}{place or 'the file'}: {message}"
 
 
-def _unknown_fields(text: str, data: Mapping[str, Any], halo_fields: Collection[str]) -> list[str]:
+def _unknown_fields(data: Mapping[str, Any], halo_fields: Collection[str]) -> dict[_Path, str]:
     mapped = data.get("fields")
     if not halo_fields or not isinstance(mapped, Mapping):
-        return []
-    return [
-        _placed(text, ("fields", str(name)), "Halo's users have no such field; custom fields begin with CF")
+        return {}
+    return {
+        ("fields", str(name)): "Halo's users have no such field; custom fields begin with CF"
         for name in mapped
         if name not in halo_fields and not str(name).upper().startswith("CF")
-    ]
+    }
 
 
 def _with_absolute_paths(customer: Customer, base: Path) -> Customer:

@@ -1,31 +1,39 @@
 """The kinds of values that a customer file holds, each with the sentence that says how it should look."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
+from halo_adsync.directory.dn import parse_dn
 from halo_adsync.plan.templates import ExpressionError, compile_expression
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """The only hosts that may be reached without TLS: this machine."""
 
 _QUIET = re.compile(
-    r"^(?:(?:mon|tue|wed|thu|fri|sat|sun)(?:-(?:mon|tue|wed|thu|fri|sat|sun))? )?"
-    r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$"
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)(?:-(?:mon|tue|wed|thu|fri|sat|sun))? )?"
+    r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d"
 )
-_SERVER = re.compile(r"^(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})$")
+_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
-        raise ValueError("must be an address such as https://contoso.halopsa.com, without user or password")
+    try:
+        parts = urlsplit(value)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text would repeat the address, and whatever secret stands in it
+        usable = False
+    if not usable or parts.scheme not in {"https", "http"} or re.search(r"[@?#\s]", value):
+        raise ValueError(
+            "must be an address such as https://contoso.halopsa.com, without user, password or query"
+        )
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ValueError(
             "must begin with https:// (http:// is accepted for this machine's own addresses only)"
@@ -34,14 +42,18 @@ def _url(value: str) -> str:
 
 
 def _server(value: str) -> str:
-    match = _SERVER.match(value)
+    match = _SERVER.fullmatch(value)
     if not match or not 0 < int(match[1]) < 65536:  # noqa: PLR2004 - TCP's range of ports
         raise ValueError("must be host:port, for example dc01.corp.contoso.com:636")
     return value
 
 
 def _dn(value: str) -> str:
-    if not re.match(r"^\s*[A-Za-z][A-Za-z0-9.-]*\s*=", value):
+    try:
+        steps = parse_dn(value)
+    except ValueError:
+        steps = ()
+    if not steps:
         raise ValueError('must be a distinguished name, for example "OU=People,DC=corp,DC=contoso,DC=com"')
     return value.strip()
 
@@ -76,7 +88,7 @@ def _timezone(value: str) -> str:
 
 
 def _quiet(value: str) -> str:
-    if not _QUIET.match(value):
+    if not _QUIET.fullmatch(value):
         raise ValueError('must be a span such as "mon-fri 09:00-11:00" or "22:00-06:00"')
     return value
 
@@ -89,9 +101,16 @@ Source = Annotated[str, AfterValidator(_expression)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Quiet = Annotated[str, AfterValidator(_quiet)]
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
-SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,127}$")]
+_IDENTIFIER = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+_KEY_VAULT_NAME = r"^[A-Za-z0-9-]{1,127}$"
+PATTERNS: Mapping[str, str] = {
+    _IDENTIFIER: "must be made of a to z, 0 to 9 and dashes, 63 at most, with no dash at either end",
+    _KEY_VAULT_NAME: "must be a secret's name, made of letters, digits and dashes; never the secret itself",
+}
+"""What the patterns of the file mean, in words."""
+Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
+SecretName = Annotated[str, Field(pattern=_KEY_VAULT_NAME)]
 """A name in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""
-Name = Annotated[str, Field(min_length=1, max_length=255)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]

@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
         return cast("dict[Any, Any]", super().construct_mapping(node, deep=deep))
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise ConfigurationError(f"line {line}: aliases (*name) are not supported; write the value out.")

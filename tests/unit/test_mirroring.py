@@ -131,7 +131,7 @@ def test_a_mirror_without_wishes() -> None:
 
 
 def test_clients_and_their_sites() -> None:
-    """With a client level sites stand just below the clients; who stands above them is in the default site."""
+    """With a client level, sites stand just below the clients, and who is above them in the default site."""
     people = {**TRUST, "Schools/Ash": 1, "Schools": 6}
     proposal = proposed(people, Wish(top=dn_of("Schools"), client_level=1))
     assert not proposal.guessed

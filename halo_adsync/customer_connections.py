@@ -1,0 +1,92 @@
+"""The blocks of a customer file that say how to reach Halo and the directories."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from halo_adsync.customer_values import Dn, Identifier, Name, SecretName, Server, Url
+
+
+class Part(BaseModel):
+    """A block of the file: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SecretRef(Part):
+    """A secret, by its name in Key Vault (or `SECRET_...` in the environment). Never its value."""
+
+    secret: SecretName
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        """Refuse anything else here, before a message could repeat a stray key that is the secret itself."""
+        if isinstance(value, cls) or (isinstance(value, Mapping) and set(value) == {"secret"}):
+            return value
+        raise ValueError(
+            "must name a secret, as { secret: its-name }; a secret's value never stands in this file"
+        )
+
+
+class Budget(Part):
+    """How many requests Halo may be sent in how many seconds, by everybody who shares the instance."""
+
+    requests: Annotated[int, Field(ge=1)] = 250
+    seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+
+
+class HaloBlock(Part):
+    """The Halo instance and how to sign in to it."""
+
+    url: Url
+    tenant: Name | None = None
+    auth_url: Url | None = None
+    client_id: Name
+    client_secret: SecretRef
+    scope: Name = "all"
+    headers: Mapping[Name, SecretRef | str] = {}
+    budget: Budget | Literal["off"] = Budget()
+    batch_size: Annotated[int, Field(ge=1, le=100)] = 25
+
+
+class Bind(Part):
+    """The account that reads the directory."""
+
+    user: Name
+    password: SecretRef
+
+
+class Relay(Part):
+    """A hybrid connection of an Azure Relay namespace."""
+
+    namespace: Name
+    connection: Name
+
+
+class RelayBlock(Part):
+    """Reach the directory through a hybrid connection."""
+
+    relay: Relay
+
+
+class DirectoryBlock(Part):
+    """One Active Directory domain."""
+
+    id: Identifier
+    servers: Annotated[tuple[Server, ...], Field(min_length=1)]
+    tls: Literal["ldaps", "starttls", "none"] = "ldaps"
+    ca_certificate: SecretRef | None = None
+    ca_file: str | None = None
+    bind: Bind
+    base_dn: Dn | None = None
+    connect: Literal["direct"] | RelayBlock = "direct"
+    delta: Literal["auto", "dirsync", "usn", "off"] = "auto"
+
+    @field_validator("ca_file")
+    @classmethod
+    def _one_certificate(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and info.data.get("ca_certificate"):
+            raise ValueError("give either ca_certificate or ca_file, not both")
+        return value
