@@ -1,5 +1,6 @@
 """What all commands share: options, and how errors become sentences and exit statuses."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -37,12 +38,51 @@ ModeOption = Annotated[
 def told(customer: str = "", mode: Mode = Mode.full, *, as_json: bool = False) -> Iterator[None]:
     """Turn the product's errors into sentences and exit statuses; with `as_json`, into one object as well."""
     try:
-        yield
+        with _warnings_told():
+            yield
     except HaloAdSyncError as error:
         terminal.say_error(error)
         if as_json:
             terminal.print_json(terminal.failure_json(customer, mode.value, error))
         raise typer.Exit(terminal.error_status(error)) from None
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Tell at the end what was logged on the way, such as a server that another one had to stand in for.
+
+    Where the command fails, its error says the same and more.
+    """
+    kept = _Kept()
+    logger = logging.getLogger("halo_adsync")
+    logger.addHandler(kept)
+    try:
+        yield
+    except typer.Exit as end:
+        if end.exit_code != terminal.FAILED:
+            kept.tell()
+        raise
+    else:
+        kept.tell()
+    finally:
+        logger.removeHandler(kept)
+
+
+class _Kept(logging.Handler):
+    """Keeps warnings for later."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self._messages.append(record.getMessage())
+
+    def tell(self) -> None:
+        """Tell them."""
+        for message in self._messages:
+            terminal.say(message, "yellow")
 
 
 def state_of(customer: str) -> CustomerState:

@@ -199,7 +199,7 @@ class Sync:
         run = replace(run, cost=part.cost(run))
         part.state.save_run(run, part.lease)
         part.lease.hand_over()
-        request = Request(run.customer, run.id, run.mode, run.reason, run.actor, run.dry_run)
+        request = Request(run.customer, run.id, run.mode, run.reason, run.actor, run.dry_run, run.person)
         self._services.requests.send(request, min(delay, LEASE_SECONDS / 2))
         return run
 

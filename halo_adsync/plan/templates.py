@@ -44,10 +44,23 @@ class ExpressionError(ValueError):
     """An expression that cannot be used; the text says why, without any value in it."""
 
 
+class _Several(tuple[str, ...]):
+    """Several values, which are one text to everything that wants one: filters, `~` and the result."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return _join(self)
+
+
 class _Blank(Undefined):
     """An attribute without a value: empty everywhere, so that `{{ a or b }}` and `{{ a | lower }}` work."""
 
     __slots__ = ()
+
+
+def _shown(value: AttributeValue) -> AttributeValue:
+    return value if isinstance(value, str) else _Several(value)
 
 
 def _first(value: AttributeValue) -> str:
@@ -73,7 +86,6 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment.filters.update(kept)
     environment.filters.update(first=_first, last=_last, join=_join, replace=_replace)
     environment.globals.clear()
-    environment.finalize = lambda value: _join(value) if isinstance(value, tuple) else value
     return environment
 
 
@@ -99,7 +111,7 @@ class Expression:
             value = values.get(self.source.lower(), "")
             return _join(value).strip()
         try:
-            found = {name: values[name.lower()] for name in self._names if name.lower() in values}
+            found = {name: _shown(values[name.lower()]) for name in self._names if name.lower() in values}
             text = str(self._render(found))
         except Exception as error:  # Jinja lets whatever a filter raises through
             raise ExpressionError(f"the template failed ({type(error).__name__})") from error

@@ -1,4 +1,4 @@
-"""What the directory's contract runs against: the demo directory, and Samba's real domain controller."""
+"""What contracts run against: stand-ins, and the real things or Microsoft's emulator of them."""
 
 import contextlib
 import itertools
@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
+from devstack.azurite import Azurite, azurite_missing
 from devstack.directory import Directory
 from devstack.directory.edits import Edits, Values
+from devstack.memory import MemoryTable
 from devstack.samba import SambaDomain, samba_missing
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
 from halo_adsync.model import Meter
+from tests.contract.storage import AnyTable, emulated_table
 
 DOMAIN = "DC=corp,DC=example"
 HOSTNAME = "dc01.corp.example"
@@ -244,3 +247,22 @@ def directory_closed_port() -> Address:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
     return host, port
+
+
+@pytest.fixture(scope="session")
+def storage_emulator() -> Iterator[str]:
+    """The connection string of one storage emulator for all tests; every test has a table of its own."""
+    if missing := azurite_missing():
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with Azurite() as emulator:
+        yield emulator.connection_string
+
+
+@pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.azurite)])
+def storage_table(request: pytest.FixtureRequest) -> AnyTable:
+    """A table of each kind, which nobody has written to yet."""
+    if request.param == "memory":
+        return MemoryTable()
+    return emulated_table(request.getfixturevalue("storage_emulator"))
