@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
-        line = event.start_mark.line + 1
+        line = (event.start_mark.line if event.start_mark else 0) + 1
         if isinstance(event, yaml.AliasEvent):
             raise ConfigurationError(f"line {line}: aliases (*name) are not supported; write the value out.")
         if getattr(event, "tag", None) is not None:
@@ -90,28 +90,24 @@ class Lines:
     """The lines of one text, which `load` has accepted."""
 
     def __init__(self, text: str) -> None:
-        self._root = yaml.compose(text, Loader=_Loader)
+        self._lines: dict[tuple[str | int, ...], int] = {}
+        self._note((), yaml.compose(text, Loader=_Loader))
 
     def of(self, path: Sequence[str | int]) -> int:
         """Return the line (from 1) at which `path` stands, or that of its nearest parent that is there."""
-        node, line = self._root, 1
-        for step in path:
-            found = _child(node, step)
-            if found is None:
-                break
-            line, node = found
-        return line
+        prefixes = (tuple(path[:length]) for length in range(len(path), 0, -1))
+        return next((self._lines[prefix] for prefix in prefixes if prefix in self._lines), 1)
 
-
-def _child(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == step:
-                return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        value = node.value[step]
-        return value.start_mark.line + 1, value
-    return None
+    def _note(self, path: tuple[str | int, ...], node: yaml.Node | None) -> None:
+        if isinstance(node, yaml.MappingNode):
+            steps = [(key.value, key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            steps = [(index, value, value) for index, value in enumerate(node.value)]
+        else:
+            return
+        for step, beginning, value in steps:
+            self._lines[*path, step] = beginning.start_mark.line + 1
+            self._note((*path, step), value)
 
 
 def dump(data: Any) -> str:

@@ -1,30 +1,38 @@
 """Expressions over directory attributes: an attribute's name, or a sandboxed Jinja template.
 
-Bounds hold a template to a short text in, a short text out and no loops, so that a customer's file cannot
-tie a worker up (Jinja's sandbox alone bounds neither time nor memory).
+Bounds hold a template to a short text in, a short text out and no loops or variables, so that a customer's
+file cannot tie a worker up (Jinja's sandbox alone bounds neither time nor memory).
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
-from jinja2 import TemplateError, Undefined, meta, nodes
+from jinja2 import TemplateError, TemplateRuntimeError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from halo_adsync.model import AttributeValue
 
 MAX_SOURCE = 2_000
+MAX_DEPTH = 50
+"""The deepest nesting; what compiling costs grows with its third power."""
 MAX_RESULT = 10_000
+MAX_VALUES = 1_000_000
+"""The most characters that a template's attributes hold together, each counted as often as it is used."""
 BUILT_IN = frozenset({"netbios", "guid", "dn"})
 """Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN."""
 
-_ATTRIBUTE = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,127}$")
-_COSTLY: tuple[type[nodes.Node], ...] = (
-    nodes.For, nodes.Macro, nodes.CallBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends,
-    nodes.Block, nodes.Mul, nodes.Mod, nodes.Pow, nodes.Call, nodes.Getattr,
-)  # fmt: skip
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+_ALLOWED: frozenset[type[nodes.Node]] = frozenset({
+    nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Tuple, nodes.List,
+    nodes.If, nodes.CondExpr, nodes.Filter, nodes.Keyword, nodes.Test, nodes.Compare, nodes.Operand,
+    nodes.And, nodes.Or, nodes.Not, nodes.Concat, nodes.Add, nodes.Sub, nodes.Div, nodes.FloorDiv, nodes.Neg,
+    nodes.Pos, nodes.Getitem, nodes.Slice,
+})  # fmt: skip
+"""What a template is made of. Nothing here repeats, remembers, calls, or makes more of a value than it is."""
 _FILTERS = (
     "default",
     "first",
@@ -52,15 +60,45 @@ class _Several(tuple[str, ...]):
     def __str__(self) -> str:
         return _join(self)
 
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> str: ...
+    @overload
+    def __getitem__(self, key: slice) -> "_Several": ...
+    def __getitem__(self, key: SupportsIndex | slice) -> "str | _Several":
+        part = super().__getitem__(key)
+        return part if isinstance(part, str) else _Several(part)
+
 
 class _Blank(Undefined):
-    """An attribute without a value: empty everywhere, so that `{{ a or b }}` and `{{ a | lower }}` work."""
+    """An attribute without a value: empty everywhere, so that `{{ a or b }}` and `{{ a[0] ~ b }}` work."""
 
     __slots__ = ()
+
+    def __getitem__(self, _key: Any) -> str:  # type: ignore[override]  # Jinja's own always raises
+        return ""
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+    __radd__ = __add__
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, in which values have parts by number only."""
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Return a part of a text or of several values. A name as key would lead to Python's methods."""
+        if not isinstance(argument, int):
+            raise TemplateRuntimeError("a value has parts by number only")
+        return super().getitem(obj, argument)
 
 
 def _shown(value: AttributeValue) -> AttributeValue:
     return value if isinstance(value, str) else _Several(value)
+
+
+def _size(value: AttributeValue) -> int:
+    return len(value) if isinstance(value, str) else sum(map(len, value))
 
 
 def _first(value: AttributeValue) -> str:
@@ -71,21 +109,31 @@ def _last(value: AttributeValue) -> str:
     return (value if isinstance(value, str) else value[-1]) if value else ""
 
 
-def _join(value: AttributeValue, separator: str = ", ") -> str:
-    return (value if isinstance(value, str) else separator.join(value)) if value else ""
+def _join(value: AttributeValue, separator: Any = ", ") -> str:
+    if not value or isinstance(value, str):
+        return str(value or "")
+    between = str(separator)
+    if _size(value) + len(between) * len(value) > MAX_VALUES:
+        raise ValueError("the joined text would be too long")
+    return between.join(value)
 
 
-def _replace(value: Any, old: str, new: str) -> str:
-    return str(value).replace(old, new)[:MAX_RESULT] if old else str(value)
+def _replace(value: Any, old: Any, new: Any) -> str:
+    text, wanted, instead = str(value), str(old), str(new)
+    if not wanted:
+        return text
+    enough = MAX_RESULT // len(instead) + 1 if instead else -1
+    return text.replace(wanted, instead, enough)[:MAX_RESULT]
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(undefined=_Blank, autoescape=False)
+def _environment() -> _Environment:
+    environment = _Environment(undefined=_Blank, autoescape=False)
     kept = {name: environment.filters[name] for name in _FILTERS}
     environment.filters.clear()
     environment.filters.update(kept)
     environment.filters.update(first=_first, last=_last, join=_join, replace=_replace)
     environment.globals.clear()
+    environment.finalize = lambda value: "" if value is None else value
     return environment
 
 
@@ -98,7 +146,8 @@ class Expression:
 
     source: str
     attributes: frozenset[str]
-    _names: tuple[str, ...]
+    _names: Mapping[str, int]
+    """How often the template uses each name, as it is spelled there."""
     _render: Any
 
     def __call__(self, values: Mapping[str, AttributeValue]) -> str:
@@ -110,11 +159,16 @@ class Expression:
         if self._render is None:
             value = values.get(self.source.lower(), "")
             return _join(value).strip()
+        found = {name: _shown(values[name.lower()]) for name in self._names if name.lower() in values}
+        if sum(_size(value) * self._names[name] for name, value in found.items()) > MAX_VALUES:
+            raise ExpressionError(
+                f"its attributes hold more than the {MAX_VALUES} characters a template takes"
+            )
         try:
-            found = {name: _shown(values[name.lower()]) for name in self._names if name.lower() in values}
             text = str(self._render(found))
-        except Exception as error:  # Jinja lets whatever a filter raises through
-            raise ExpressionError(f"the template failed ({type(error).__name__})") from error
+        except Exception as error:  # noqa: BLE001 - Jinja lets whatever a filter raises through
+            # Without its cause, whose text may hold a person's data.
+            raise ExpressionError(f"the template failed ({type(error).__name__})") from None
         if len(text) > MAX_RESULT:
             raise ExpressionError(f"the template made {len(text)} characters; {MAX_RESULT} are the most")
         return text.strip()
@@ -133,28 +187,38 @@ def compile_expression(source: str) -> Expression:
         ExpressionError: it is neither, or uses what templates may not use.
     """
     if not is_template(source):
-        if not _ATTRIBUTE.match(source):
-            raise ExpressionError(
-                f"{source!r} is neither an attribute name nor a template; a template has {{{{ }}}}"
-            )
-        return Expression(source, frozenset({source.lower()}), (source,), None)
+        if not _ATTRIBUTE.fullmatch(source):
+            raise ExpressionError("neither an attribute name nor a template; a template has {{ }}")
+        return Expression(source, frozenset({source.lower()}), {source: 1}, None)
     if len(source) > MAX_SOURCE:
         raise ExpressionError(f"a template has at most {MAX_SOURCE} characters, this one {len(source)}")
     try:
         tree = _ENVIRONMENT.parse(source)
-        _refuse_costly(tree)
+        _refuse_others(tree)
         render = _ENVIRONMENT.from_string(source).render
     except TemplateError as error:
-        raise ExpressionError(f"not a valid template: {error}") from error
+        raise ExpressionError(f"not a valid template: {error.message}") from None
     except RecursionError:
         raise ExpressionError("not a valid template: it is nested too deeply") from None
-    names = tuple(sorted(meta.find_undeclared_variables(tree)))
+    names = Counter(node.name for node in tree.find_all(nodes.Name))
     return Expression(source, frozenset(name.lower() for name in names) - BUILT_IN, names, render)
 
 
-def _refuse_costly(tree: nodes.Template) -> None:
-    for node in tree.find_all(_COSTLY):
-        raise ExpressionError(
-            f"templates may not use {type(node).__name__.lower()} (line {node.lineno}): attributes, literals,"
-            f" `~`, `or`, `if`, comparisons, slices and the filters {', '.join(_FILTERS)} are there"
-        )
+def _refuse_others(parent: nodes.Node, depth: int = 0) -> None:
+    if depth > MAX_DEPTH:
+        raise ExpressionError("not a valid template: it is nested too deeply")
+    for node in parent.iter_child_nodes():
+        if type(node) not in _ALLOWED or not _is_known(node):
+            name = f" {node.name}" if isinstance(node, nodes.Filter | nodes.Test) else ""
+            raise ExpressionError(
+                f"templates may not use {type(node).__name__.lower()}{name} (line {node.lineno}): attributes,"
+                f" literals, `~`, `or`, `if`, comparisons, slices and the filters {', '.join(_FILTERS)} are"
+                " there"
+            )
+        _refuse_others(node, depth + 1)
+
+
+def _is_known(node: nodes.Node) -> bool:
+    if isinstance(node, nodes.Filter):
+        return node.name in _ENVIRONMENT.filters
+    return not isinstance(node, nodes.Test) or node.name in _ENVIRONMENT.tests

@@ -20,7 +20,7 @@ from devstack.samba import SambaDomain, samba_missing
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
 from halo_adsync.model import Meter
-from tests.contract.storage import AnyTable, emulated_table
+from tests.contract.storage import AnyTable, azure_table
 
 DOMAIN = "DC=corp,DC=example"
 HOSTNAME = "dc01.corp.example"
@@ -261,8 +261,10 @@ def storage_emulator() -> Iterator[str]:
 
 
 @pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.azurite)])
-def storage_table(request: pytest.FixtureRequest) -> AnyTable:
+def storage_table(request: pytest.FixtureRequest) -> Iterator[AnyTable]:
     """A table of each kind, which nobody has written to yet."""
     if request.param == "memory":
-        return MemoryTable()
-    return emulated_table(request.getfixturevalue("storage_emulator"))
+        yield MemoryTable()
+        return
+    with azure_table(request.getfixturevalue("storage_emulator")) as table:
+        yield table

@@ -1,6 +1,7 @@
 """What the contract tests of the state share: both kinds of tables, a clock, and things to keep in them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,14 +45,16 @@ class LosingTransport(RequestsTransport):  # type: ignore[misc]  # azure-core hi
         answer = super().send(request, **options)
         if self.lose:
             self.lose -= 1
+            answer.close()
             raise ServiceResponseError("the connection broke before the answer")
         return answer
 
 
-def emulated_table(connection_string: str, name: str = "", **options: Any) -> AzureTable:
-    """Return a table of the emulator that nobody has used yet, or the one of that name."""
-    service = TableServiceClient.from_connection_string(connection_string, **options)
-    return AzureTable(service.get_table_client(name or f"T{uuid4().hex}"), Meter())
+@contextmanager
+def azure_table(connection_string: str, name: str = "", **options: Any) -> Iterator[AzureTable]:
+    """Open the table of that name, or one that nobody has used yet."""
+    with TableServiceClient.from_connection_string(connection_string, **options) as service:
+        yield AzureTable(service.get_table_client(name or f"T{uuid4().hex}"), Meter())
 
 
 @dataclass

@@ -66,7 +66,10 @@ def tree(*paths: str) -> Tree:
 
 def person(number: int, path: str = "People", **attributes: str | tuple[str, ...]) -> Person:
     """Return the enabled account `u{number}` in this OU; an empty attribute is absent."""
-    given: dict[str, str | tuple[str, ...]] = {"displayname": f"Person {number}", "samaccountname": f"u{number}"}
+    given: dict[str, str | tuple[str, ...]] = {
+        "displayname": f"Person {number}",
+        "samaccountname": f"u{number}",
+    }
     present = {name: value for name, value in (given | attributes).items() if value}
     dn = DistinguishedName(f"CN=Person {number},{ou(path)}")
     return Person(guid(number), dn, "corp", ou_guid(path), enabled=True, expires=None, attributes=present)
@@ -92,7 +95,10 @@ def placed(*rules: Mapping[str, Any], **more: Any) -> Customer:
 
 
 def read(
-    who: Customer, ous: Tree, people: Iterable[Person], groups: Mapping[str, frozenset[ObjectGuid]] | None = None
+    who: Customer,
+    ous: Tree,
+    people: Iterable[Person],
+    groups: Mapping[str, frozenset[ObjectGuid]] | None = None,
 ) -> DirectoryRead:
     """Return what reading the directory brings; names of OUs that are not in the tree stay unresolved."""
     there = {container.dn: container.guid for container in ous.containers.values()}

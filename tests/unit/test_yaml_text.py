@@ -16,7 +16,9 @@ def problem(text: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("word", ["off", "on", "no", "yes", "y", "n", "09:00", "12:30:45", "2026-01-31", "1_000"])
+@pytest.mark.parametrize(
+    "word", ["off", "on", "no", "yes", "y", "n", "09:00", "12:30:45", "2026-01-31", "1_000"]
+)
 def test_what_yaml_1_1_turns_into_something_else_is_text(word: str) -> None:
     """Words, times and dates stay the text that stands there."""
     assert load(f"key: {word}") == {"key": word}
@@ -54,7 +56,12 @@ def test_json_is_yaml() -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: 1\nb: 2\na: 3", 3), ("top:\n  x: 1\n  y: 2\n  x: 3", 4), ('{"a": 1,\n"a": 2}', 2), ("1: a\n'1': b", 2)],
+    [
+        ("a: 1\nb: 2\na: 3", 3),
+        ("top:\n  x: 1\n  y: 2\n  x: 3", 4),
+        ('{"a": 1,\n"a": 2}', 2),
+        ("1: a\n'1': b", 2),
+    ],
 )
 def test_a_key_that_stands_twice_is_refused(text: str, line: int) -> None:
     """At any depth, with the lines of both."""
@@ -81,7 +88,14 @@ def test_an_alias_is_refused(text: str, line: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["!hunter2", "!hunter2!x", "!!python/object:os.system x", "!!bool hunter2", "!!timestamp hunter2", "!!int ''"],
+    [
+        "!hunter2",
+        "!hunter2!x",
+        "!!python/object:os.system x",
+        "!!bool hunter2",
+        "!!timestamp hunter2",
+        "!!int ''",
+    ],
 )
 def test_a_tag_is_refused_without_repeating_it(value: str) -> None:
     """A password may begin with an exclamation mark: the message tells to quote it and does not show it."""
@@ -124,11 +138,13 @@ def test_the_line_of_a_place_is_found(path: tuple[str | int, ...], line: int) ->
     assert Lines("a: 1\nb:\n  c: 2\n  d:\n  - 3\n  - x: 5\n    e: 4\n").of(path) == line
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["08", "1.5e3", "1e3", "+.5e1", "off", "09:00", "null", "~", "", "1_000", "0o17", "=", "<<", "2020-01-01", "1:30"]
-    + ["!x", "&x", "*x", "# x", "a: b", " x ", "x\ny", "'", "🙂", "-", "?", "%", "@", "`"],
-)
+TEXTS = (
+    "08", "1.5e3", "1e3", "+.5e1", "off", "09:00", "null", "~", "1_000", "0o17", "=", "<<", "2020-01-01",
+    "1:30", "!x", "&x", "*x", "'", "-", "?", "%", "@", "`", "🙂", "", "# x", "a: b", " x ", "x\ny",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_a_text_is_written_so_that_it_is_read_as_text(text: str) -> None:
     """What looks like a number, a word or a mark of YAML's is put in quotes."""
     assert load(dump({"key": text, text: ["x"]})) == {"key": text, text: ["x"]}

@@ -1,0 +1,87 @@
+"""Mapping: from attributes to the fields that Halo should hold, in the form in which it answers them."""
+
+import pytest
+
+from halo_adsync.halo.codec import WIDTHS, canonical_text
+from halo_adsync.plan.mapping import Desired, Mapper, Target, cut
+from tests.support.plan import customer, guid, person
+
+TARGET = Target(WIDTHS, canonical_text)
+
+
+def desire(fields: dict[str, object], **attributes: str | tuple[str, ...]) -> Desired:
+    """Map one person by these fields, with `name` from displayName."""
+    who = customer(fields={"name": "displayName", **fields})
+    return Mapper(who, TARGET).desire(person(1, **attributes), "CORP")
+
+
+def test_the_defaults_map_what_a_directory_has() -> None:
+    """Nine fields, blanks where the directory has nothing, and the login as Windows presents it."""
+    desired = Mapper(customer(), TARGET).desire(person(1, givenname="Ada", mail="a@x"), "CORP")
+    assert {name: value for name, value in desired.fields.items() if value} == {
+        "name": "Person 1",
+        "firstname": "Ada",
+        "emailaddress": "a@x",
+        "login": "CORP\\u1",
+    }
+    assert desired.fields["title"] == ""
+    assert desired.notes == ()
+
+
+def test_built_in_names_stand_beside_the_attributes() -> None:
+    """A template may use the domain's NetBIOS name, the account's GUID and its DN."""
+    desired = desire({"notes": "{{ netbios }}|{{ guid }}|{{ dn }}"})
+    assert desired.fields["notes"] == f"CORP|{guid(1)}|{person(1).dn}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "desired"),
+    [
+        ("title", "  Engineer \n", "Engineer"),
+        ("title", "   ", ""),
+        ("isserviceaccount", "TRUE", "true"),
+        ("isserviceaccount", "false", "false"),
+        ("isserviceaccount", "", ""),
+    ],
+)
+def test_values_are_in_the_form_that_halo_answers(field: str, value: str, desired: str) -> None:
+    """What is compared later is canonical on both sides: no phantom changes."""
+    assert desire({field: "extensionAttribute1"}, extensionattribute1=value).fields[field] == desired
+
+
+def test_what_halo_cannot_hold_is_left_out_with_a_note_and_without_the_value() -> None:
+    """One field's trouble stops neither the other fields nor the person."""
+    fields = {"isserviceaccount": "employeeType", "title": "{{ title / 2 }}", "department": "department"}
+    desired = desire(fields, employeetype="hunter2", title="hunter2", department="IT")
+    assert desired.fields == {"name": "Person 1", "department": "IT"}
+    assert [note.split(" is left")[0] for note in desired.notes] == ["isserviceaccount", "title"]
+    assert "hunter2" not in "".join(desired.notes)
+
+
+def test_a_value_is_cut_to_the_width_whatever_the_fields_spelling() -> None:
+    """Halo takes field names without regard to case, so their widths go by lower case."""
+    desired = desire({"FirstName": "givenName"}, givenname="x" * 300)
+    assert len(desired.fields["FirstName"]) == 200
+    assert desired.notes == ("FirstName is cut to the 200 characters that Halo stores",)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "short"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "abc"),
+        ("🙂🙂", 3, "🙂"),
+        ("🙂🙂", 1, ""),
+        ("ab cd", 3, "ab"),
+        ("Zoë", 2, "Zo"),
+        ("anything", None, "anything"),
+    ],
+)
+def test_a_cut_keeps_whole_characters(text: str, width: int | None, short: str) -> None:
+    """The width counts UTF-16 units, as the database does; half an emoji or a blank at the end is dropped."""
+    assert cut(text, width) == short
+
+
+def test_personal_data_is_in_no_repr() -> None:
+    """What a person's record should hold does not appear when the object is logged."""
+    assert "Person 1" not in repr(desire({}))
