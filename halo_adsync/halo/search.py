@@ -66,7 +66,7 @@ class UserSearch:
     def _matches(self, user: HaloUser, name: str, value: str) -> bool:
         if name == GUID_FIELD:
             return user.guid is not None and user.guid == canonical_guid(value)
-        return user.fields[self._spelling[name]].casefold() == value.strip().casefold()
+        return user.fields.get(self._spelling[name], "").casefold() == value.strip().casefold()
 
     def _by_filter(self, client: HaloClientId, name: str, value: str) -> list[HaloUser] | None:
         """Let Halo search; None, now and from now on, when it answers with users that were not asked for."""

@@ -1,19 +1,23 @@
 """Reading users: lists, single records, and who is stamped with which account.
 
-Lists leave out custom fields, and on some instances perhaps the stamp or the login as well. A user that is
-handed out always has its true stamp and all plain fields of interest: where a list does not carry them, the
-single record is fetched.
+Lists leave out custom fields, and on some instances perhaps the stamp or the login as well; that an
+instance leaves out what is empty is as likely. A few single records tell the two apart: a field that no row
+of a list carries, but one of these holds something in, is one that lists leave out. Of such fields those
+that people are matched by are then fetched for every user, and the others are left out of the answer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.codec import (
+    EMAIL_FIELD,
     GUID_FIELD,
+    LOGIN_FIELD,
     USERS,
     Record,
     decode_user,
     identity,
+    is_custom,
     is_general,
     listed_fields,
     record_guid,
@@ -21,6 +25,11 @@ from halo_adsync.halo.codec import (
 )
 from halo_adsync.halo.pages import INACTIVE_TOO, read_all
 from halo_adsync.model import HaloClientId, HaloSiteId, HaloUser, HaloUserId, ObjectGuid
+
+IDENTIFYING = frozenset({GUID_FIELD, LOGIN_FIELD, EMAIL_FIELD})
+SMALL_SAMPLE, SAMPLE = 3, 10
+"""How many single records are read to learn about ordinary fields, and about those that identify somebody."""
+EMPTY: tuple[object, ...] = (None, "")
 
 
 class UserReader:
@@ -31,6 +40,8 @@ class UserReader:
         self._fields = api.config.fields
         self._carried: set[str] = set()
         """Every field name that a list was seen to carry: where it is missing in another row, it is empty."""
+        self._hidden: set[str] = set()
+        """Every plain field of interest that lists leave out although it is filled."""
         self._stamps: dict[int, ObjectGuid | None] = {}
         """The stamps of users whose single record was read."""
         self._general: set[int] = set()
@@ -40,14 +51,31 @@ class UserReader:
         return user <= 0 or user in self._general
 
     def read(self, client: HaloClientId, query: Mapping[str, str]) -> Iterator[HaloUser]:
-        """Yield every user of a client that a further query selects, each once, inactive ones too."""
-        wanted = listed_fields(self._fields)
-        for row in self._rows({"client_id": str(client), **query}):
-            whole = is_general(row) or wanted <= self._carried
+        """Yield every user of a client that a further query selects, each once, inactive ones too.
+
+        Every user has its true stamp, login and address. A field that lists leave out is not among `fields`.
+        """
+        rows = list(self._rows({"client_id": str(client), **query}))
+        left_out = self._left_out(rows)
+        shown = frozenset(name for name in self._fields if name.lower() not in left_out)
+        for row in rows:
+            whole = is_general(row) or not left_out & IDENTIFYING
             record = row if whole else self.details(identity(row)[0])
-            user = None if record is None else decode_user(record, self._fields, client)
+            fields = shown if whole else self._fields
+            user = None if record is None else decode_user(record, fields, client)
             if user is not None and user.client == client:
                 yield user
+
+    def _left_out(self, rows: Sequence[Record]) -> frozenset[str]:
+        """Return the fields of interest that lists leave out, filled or not; custom ones always are."""
+        unseen = listed_fields(self._fields) - self._carried
+        people = [row for row in rows if not is_general(row)]
+        step = max(1, len(people) // SAMPLE)
+        for row in people[::step][: SAMPLE if unseen & IDENTIFYING else SMALL_SAMPLE] if unseen else ():
+            record = self.details(identity(row)[0]) or {}
+            self._hidden.update(name for name in unseen if record.get(name) not in EMPTY)
+        custom = {name.lower() for name in self._fields if is_custom(name)}
+        return frozenset(self._hidden | custom)
 
     def user(self, user: HaloUserId) -> HaloUser | None:
         """Return one user with all its details; None where Halo has none."""

@@ -12,8 +12,11 @@ from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Subject
 from halo_adsync.plan.types import SITE, Change, FieldChange, Kind
 
+NAME = "name"
+"""The one field that Halo takes nobody without."""
 NO_NAME = "no name: the mapping of name gave nothing, and Halo takes nobody without one"
 NO_PLACE = "no rule says which site: add one, or a default_site"
+GONE = "not in the directory, or not in scope"
 LEFT = "leavers are left for a person to switch off"
 
 
@@ -33,11 +36,30 @@ class Decider:
         """Return the line of somebody whom the directory holds."""
         link = self._halo.links.get(subject.person.guid)
         if subject.outside is not None:
-            return _outside(subject, subject.outside, link)
+            return self._outside(subject, subject.outside, link)
         option = self._where(subject)
-        if option is None or not subject.desired.fields.get("name"):
-            return _line(Kind.SKIPPED, subject, NO_PLACE if option is None else NO_NAME, link)
-        return self._newcomer(subject, option) if link is None else self._linked(subject, link, option)
+        if option is None:
+            return _line(Kind.SKIPPED, subject, NO_PLACE, link)
+        if link is not None:
+            return self._linked(subject, link, option)
+        if not subject.desired.fields.get(NAME):
+            return _line(Kind.SKIPPED, subject, NO_NAME)
+        return self._newcomer(subject, option)
+
+    def absent(self, link: Link) -> Change:
+        """Return the line of somebody who is linked, and whom no directory read brought."""
+        kind, reason = self._gone(link, GONE)
+        return Change(kind, link.guid, link.dn, reason, link.fields.get(NAME, ""), link.user)
+
+    def _outside(self, subject: Subject, reason: str, link: Link | None) -> Change:
+        kind, reason = (Kind.SKIPPED, reason) if link is None else self._gone(link, reason)
+        return _line(kind, subject, reason, link)
+
+    def _gone(self, link: Link, reason: str) -> tuple[Kind, str]:
+        user = self._halo.users.get(link.user)
+        if user.active if user else link.active:
+            return Kind.HELD, f"a leaver ({reason}); {LEFT}"
+        return Kind.SKIPPED, reason
 
     def _where(self, subject: Subject) -> Option | None:
         return next((o for o in subject.options if o.site.create or o.site.key in self._halo.places), None)
@@ -63,7 +85,8 @@ class Decider:
         elif self._halo.complete:
             reason = f"Halo user {link.user} is not among the mapped clients' users: moved, merged or deleted"
             return _line(Kind.CONFLICT, subject, reason, link)
-        fields = diff(subject.desired.fields, link.fields, self._rules)
+        named = {name: value for name, value in subject.desired.fields.items() if value or name != NAME}
+        fields = diff(named, link.fields, self._rules)
         return self._existing(subject, link, option, fields, "changed in the directory")
 
     def _adopted(self, subject: Subject, user: HaloUser, rung: str, option: Option) -> Change:
@@ -99,18 +122,6 @@ class Decider:
         return next((place.name for place in places if place.site == link.site), f"site {link.site}")
 
 
-def absent(link: Link) -> Change:
-    """Return the line of somebody who is linked, and whom no directory read brought."""
-    reason = f"a leaver (not in the directory, or not in scope); {LEFT}"
-    return Change(Kind.HELD, link.guid, link.dn, reason, link.fields.get("name", ""), link.user)
-
-
-def _outside(subject: Subject, reason: str, link: Link | None) -> Change:
-    if link is None or not link.active:
-        return _line(Kind.SKIPPED, subject, reason, link)
-    return _line(Kind.HELD, subject, f"a leaver ({reason}); {LEFT}", link)
-
-
 def _link_to(subject: Subject, user: HaloUser) -> Link:
     known = {name: user.fields[name] for name in subject.desired.fields if name in user.fields}
     return Link(subject.person.guid, user.id, user.client, user.site, user.active, subject.person.dn, known)
@@ -118,5 +129,5 @@ def _link_to(subject: Subject, user: HaloUser) -> Link:
 
 def _line(kind: Kind, subject: Subject, reason: str, link: Link | None = None) -> Change:
     reason = "; ".join([reason, *subject.desired.notes])
-    user = link.user if link else None
-    return Change(kind, subject.person.guid, subject.person.dn, reason, subject.label, user)
+    name = subject.name or (link.fields.get(NAME, "") if link else "")
+    return Change(kind, subject.person.guid, subject.person.dn, reason, name, link.user if link else None)

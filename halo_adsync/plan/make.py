@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from halo_adsync.customer import Customer
+from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import HaloUserId, ObjectGuid
-from halo_adsync.plan.decide import Decider, absent
+from halo_adsync.plan.decide import Decider
 from halo_adsync.plan.decisions import decided_matches
 from halo_adsync.plan.match import Match, Newcomer, match
 from halo_adsync.plan.order import in_order
@@ -16,11 +17,15 @@ from halo_adsync.plan.types import STRUCTURE, Change, Kind, Plan, people
 
 
 def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> Plan:
-    """Decide for everybody, and assert that nobody was decided twice or forgotten."""
+    """Decide for everybody, and assert that nobody was decided twice or forgotten.
+
+    Raises:
+        ConfigurationError: the file names a site by its id in a client that is not there.
+    """
     decider = Decider(customer, halo, match_people(customer, survey, halo))
     lines = [allow(decider.decide(subject), customer.policy) for subject in survey.subjects]
     seen = {subject.person.guid for subject in survey.subjects}
-    lines += [absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
+    lines += [decider.absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
     changes = [line for line in lines if line.kind is not Kind.UNCHANGED or line.adopts]
     plan = Plan(
         customer=customer.id,
@@ -68,6 +73,11 @@ def _structure(survey: Survey, halo: HaloSide, changes: Iterable[Change]) -> lis
     for site in survey.wanted_sites():
         if site.key not in needed or site.key in halo.places or site.key in lines:
             continue
+        if site.id is not None:
+            raise ConfigurationError(
+                f'placement.rules: site {site.id} is named by its id, but its client "{site.client.name}" is'
+                " not in Halo, so it cannot be there; correct the client, or give the site's name."
+            )
         reason = "mirrors an OU that has people in scope" if site.guid else "people in scope are placed here"
         lines[site.key] = Change(
             kind=Kind.CREATE_SITE,

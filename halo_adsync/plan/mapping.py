@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from halo_adsync.customer import Customer
-from halo_adsync.model import Person
+from halo_adsync.model import AttributeValue, Person
 from halo_adsync.plan.templates import Expression, ExpressionError, compile_expression
 
 
@@ -38,7 +38,7 @@ class Mapper:
 
     def desire(self, person: Person, netbios: str) -> Desired:
         """Work out every mapped field for one person."""
-        values = {**person.attributes, "netbios": netbios, "guid": person.guid, "dn": person.dn}
+        values = values_of(person, netbios)
         fields: dict[str, str] = {}
         notes: list[str] = []
         for name, expression in self._compiled:
@@ -57,6 +57,11 @@ class Mapper:
                     f"{name} is cut to the {self._target.widths[name.lower()]} characters that Halo stores"
                 )
         return Desired(fields, tuple(notes))
+
+
+def values_of(person: Person, netbios: str) -> Mapping[str, AttributeValue]:
+    """Return what an expression may read: the account's attributes, and the built-in names."""
+    return {**person.attributes, "netbios": netbios, "guid": person.guid, "dn": person.dn}
 
 
 def cut(text: str, width: int | None) -> str:

@@ -1,10 +1,10 @@
 """Matching: which Halo user an account without a link is. Unique on both sides, or a person decides."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from halo_adsync.model import HaloUser, ObjectGuid
+from halo_adsync.model import HaloUser, HaloUserId, ObjectGuid
 
 STAMP = "third_party_guid"
 
@@ -34,14 +34,17 @@ def match(
 
     A rung answers for a newcomer when exactly one user has its value and no other unmatched newcomer does.
     Several on either side are a conflict; a value that no user has leads on to the next rung. A user that
-    is stamped with another account's GUID is never adopted by a weaker rung: that is a conflict too.
+    is stamped with another account's GUID is never adopted by a weaker rung: that is a conflict too, and so is
+    a user that a stronger rung has left in dispute.
     """
     open_newcomers = {newcomer.guid: newcomer for newcomer in newcomers}
+    disputed: set[HaloUserId] = set()
     free = {user.id: user for user in users if not user.general}
     found: dict[ObjectGuid, Match] = {}
     for rung in ladder:
         claims = Counter(_value(newcomer, rung) for newcomer in open_newcomers.values())
         holders = defaultdict(list)
+        conflicting: set[HaloUserId] = set()
         for user in free.values():
             holders[_user_value(user, rung)].append(user)
         for newcomer in list(open_newcomers.values()):
@@ -49,9 +52,12 @@ def match(
             candidates = _candidates(newcomer, rung, holders.get(value, []) if value else [])
             if not candidates:
                 continue
-            result = _judge(newcomer, rung, candidates, claims[value])
+            result = _judge(newcomer, rung, candidates, claims[value], disputed)
             found[newcomer.guid] = result
+            if result.conflict:
+                conflicting.update(user.id for user in candidates)
             del open_newcomers[newcomer.guid]
+        disputed |= conflicting
         for result in found.values():
             if result.user is not None:
                 free.pop(result.user.id, None)
@@ -65,7 +71,13 @@ def _candidates(newcomer: Newcomer, rung: str, holders: Sequence[HaloUser]) -> S
     return [user for user in holders if user.guid in {None, newcomer.guid}]
 
 
-def _judge(newcomer: Newcomer, rung: str, candidates: Sequence[HaloUser], claims: int) -> Match:
+def _judge(
+    newcomer: Newcomer,
+    rung: str,
+    candidates: Sequence[HaloUser],
+    claims: int,
+    disputed: Container[HaloUserId],
+) -> Match:
     ids = ", ".join(str(user.id) for user in sorted(candidates, key=lambda user: user.id))
     if len(candidates) > 1:
         return Match(
@@ -74,6 +86,10 @@ def _judge(newcomer: Newcomer, rung: str, candidates: Sequence[HaloUser], claims
     if claims > 1:
         return Match(conflict=f"{claims} accounts have the {rung} of Halo user {ids}: decide whose it is")
     user = candidates[0]
+    if user.id in disputed:
+        return Match(
+            conflict=f"Halo user {user.id} has the same {rung}, but may be another account's: decide"
+        )
     if user.guid is not None and user.guid != newcomer.guid:
         return Match(
             conflict=f"Halo user {user.id} has the same {rung} but belongs to another directory account"

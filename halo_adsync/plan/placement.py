@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from halo_adsync.customer import AttributeRule, ClientRef, Customer, MirrorRule, OuRule, Placement, SiteRef
 from halo_adsync.model import Container, DirectoryRead, HaloClientId, HaloSiteId, ObjectGuid, Person
+from halo_adsync.plan.mapping import cut, values_of
 from halo_adsync.plan.templates import ExpressionError, compile_expression
 
 NAME_WIDTH = 255
+"""How much of a client's or site's name Halo stores, in UTF-16 units."""
 
 _LEADING = re.compile(
     r"^(?:(?:OU|Site)\s*[-\u2013_:]\s*|[0-9]{1,3}\s*[-\u2013.):_]\s*|0[0-9]{1,2}\s+)+(?=[^\W\d_])",
@@ -86,12 +88,14 @@ class Placing:
 
     def _by_attribute(self, rule: AttributeRule, person: Person) -> Option | None:
         try:
-            value = compile_expression(rule.attribute)(person.attributes)[:NAME_WIDTH]
+            value = compile_expression(rule.attribute)(values_of(person, self._read.netbios))
         except ExpressionError:
             return None
         if not value:
             return None
-        return Option(_site(self._client, value, create=rule.create), f"the value of {rule.attribute}")
+        return Option(
+            _site(self._client, cut(value, NAME_WIDTH), create=rule.create), f"the value of {rule.attribute}"
+        )
 
     def _by_ou(self, index: int, rule: OuRule | MirrorRule, parent: ObjectGuid) -> Option | None:
         dn = rule.ou if isinstance(rule, OuRule) else rule.mirror
@@ -114,11 +118,11 @@ class Placing:
             if len(path) < rule.client_level:
                 return None
             ou = path[rule.client_level - 1]
-            name = self._names[index][ou.guid][:NAME_WIDTH]
+            name = cut(self._names[index][ou.guid], NAME_WIDTH)
             client = WantedClient(f"client:ou:{ou.guid}", name, guid=ou.guid, dn=ou.dn)
         if len(path) >= rule.site_level:
             ou = path[rule.site_level - 1]
-            name = self._names[index][ou.guid][:NAME_WIDTH]
+            name = cut(self._names[index][ou.guid], NAME_WIDTH)
             site = WantedSite(f"site:ou:{ou.guid}", client, name, guid=ou.guid, dn=ou.dn)
             return Option(site, f"the mirror of {rule.mirror}")
         if rule.client_level is not None and self._placement.default_site:

@@ -18,14 +18,19 @@ def find_client(wanted: WantedClient, clients: Sequence[HaloClient]) -> Place | 
         by_id = [client for client in clients if client.id == wanted.id]
         if not by_id:
             raise ConfigurationError(
-                f"placement.client.id: Halo has no client {wanted.id}, or the API application may not see it;"
+                f"placement: Halo has no client with the id {wanted.id}, or the API application may not see it;"
                 " correct the id in the customer file."
             )
         return Place(wanted.key, by_id[0].id, None, by_id[0].name)
     stamped = [client for client in clients if wanted.guid is not None and client.guid == wanted.guid]
     if stamped:
         return Place(wanted.key, stamped[0].id, None, stamped[0].name, wanted.guid)
-    named = [client for client in clients if client.name.strip().casefold() == wanted.name.strip().casefold()]
+    named = [
+        client
+        for client in clients
+        if client.name.strip().casefold() == wanted.name.strip().casefold()
+        and (wanted.guid is None or client.guid is None)
+    ]
     named = [client for client in named if client.active] or named
     if len(named) > 1:
         ids = ", ".join(str(client.id) for client in named)
@@ -62,11 +67,14 @@ def find_site(wanted: WantedSite, client: Place, sites: Sequence[HaloSite]) -> P
 
 
 def _named(wanted: WantedSite, sites: Sequence[HaloSite]) -> list[HaloSite]:
-    """Return the sites of that name which follow no other OU, active ones first."""
+    """Return the sites of that name; those first that mirror no OU, then active ones.
+
+    A site that mirrors another OU is no answer for an OU, but it is for a name that the file gives.
+    """
     name = wanted.name.strip().casefold()
-    named = [
-        site for site in sites if site.name.strip().casefold() == name and site.guid in {None, wanted.guid}
-    ]
+    same = [site for site in sites if site.name.strip().casefold() == name]
+    plain = [site for site in same if site.guid is None]
+    named = plain if plain or wanted.guid is not None else same
     return [site for site in named if site.active] or named
 
 

@@ -21,8 +21,10 @@ _TITLES: Mapping[Kind, str] = {
     Kind.HELD: "Held back",
     Kind.SKIPPED: "Left out",
 }
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
+_DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), also in full width and after blanks."""
+_JOINER = "\u200d"
+"""Joins the parts of an emoji, and is harmless."""
 SHOWN = 25
 """How many lines of a kind the text shows before it counts the rest."""
 
@@ -83,16 +85,22 @@ def _sentence(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
 def _line(change: Change) -> Iterator[str]:
     user = f" [Halo user {change.user}]" if change.user else ""
     dn = f"  {change.dn}" if change.dn else ""
-    yield f"  {change.name or change.guid}{user}{dn}"
-    yield f"      {change.reason}"
+    yield _visible(f"  {change.name or change.guid}{user}{dn}")
+    yield _visible(f"      {change.reason}")
     for field, difference in sorted(change.fields.items()):
         before = "" if difference.before is None else f"{_quoted(difference.before)} -> "
         yield f"      {field}: {before}{_quoted(difference.after)}"
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return _visible(json.dumps(text, ensure_ascii=False))
+
+
+def _visible(text: str) -> str:
+    """Spell out what would steer a terminal or reorder the line: controls, direction marks, separators."""
+    return "".join(sign if sign.isprintable() or sign == _JOINER else f"\\u{ord(sign):04x}" for sign in text)
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_DANGEROUS) else cell
+    dangerous = cell.lstrip().startswith(_DANGEROUS) or cell.startswith(("\t", "\r", "\n"))
+    return f"'{cell}" if dangerous else cell

@@ -22,9 +22,9 @@ class Subject:
     options: tuple[Option, ...]
 
     @property
-    def label(self) -> str:
-        """A name for people who read the plan."""
-        return self.desired.fields.get("name") or self.person.dn.partition(",")[0].partition("=")[2]
+    def name(self) -> str:
+        """The name that the person should have in Halo; empty where the mapping gives none."""
+        return self.desired.fields.get("name", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""What reading Halo costs when a customer maps a field that Halo's lists do not carry for everybody."""
+"""What reading Halo costs when a customer maps a field that Halo's lists do not carry for everybody.
+
+A handful of single records tells whether lists leave a field out, or nobody has anything in it.
+"""
 
 import time
 from datetime import UTC, datetime
-
-import pytest
 
 from devstack.halo import SimulatedHalo
 from halo_adsync.halo.adapter import HaloInstance
@@ -12,10 +13,9 @@ from halo_adsync.halo.config import HaloConfig
 from halo_adsync.model import HaloClientId, Meter
 
 PEOPLE = 150
-SIGN_IN, PAGES, DETAILS_AT_MOST = 2, 2, 3
+SIGN_IN, PAGES, DETAILS_AT_MOST = 2, 2, 10
 
 
-@pytest.mark.xfail(strict=True, reason="one request a user until a row of the list shows the field")
 def test_a_field_that_lists_lack_costs_no_request_a_user() -> None:
     """Only who is about to be adopted needs a single record; 2,000 people would use up Halo's budget."""
     with SimulatedHalo() as halo:
@@ -31,5 +31,6 @@ def test_a_field_that_lists_lack_costs_no_request_a_user() -> None:
         )
         budget = Budget(None, lambda: datetime.now(UTC), time.sleep, 0)
         with HaloInstance(config, meter=Meter(), budget=budget) as instance:
-            assert len(list(instance.users(HaloClientId(client)))) == PEOPLE + 1
+            people = [user for user in instance.users(HaloClientId(client)) if not user.general]
+        assert len(people) == PEOPLE
         assert len(halo.requests) <= SIGN_IN + PAGES + DETAILS_AT_MOST

@@ -8,28 +8,36 @@ from halo_adsync.halo.budget import Budget
 from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.search import UserSearch
-from halo_adsync.halo.users import UserReader
+from halo_adsync.halo.users import SAMPLE, SMALL_SAMPLE, UserReader
 from halo_adsync.model import HaloClientId, Meter
 
 CONTOSO = HaloClientId(1)
 
 
 class Shelf(HaloApi):
-    """An API that answers every list with the same users, but searches with none."""
+    """An API that answers every list with the same users, but searches with none.
 
-    def __init__(self, *users: dict[str, Any]) -> None:
+    `details` is what single records hold on top of what lists show.
+    """
+
+    def __init__(self, *users: dict[str, Any], details: Mapping[str, Any] | None = None) -> None:
         config = HaloConfig(
             url="https://halo.example.test",
             client_id="a",
             client_secret="b",
-            fields=frozenset({"name", "login"}),
+            fields=frozenset({"name", "login", "fax"}),
         )
         budget = Budget(None, lambda: datetime.now(UTC), lambda _: None, 0)
         super().__init__(config, meter=Meter(), budget=budget)
         self._users = list(users)
+        self._details = dict(details or {})
+        self.singles = 0
 
     @override
     def get(self, path: str, query: Mapping[str, str] | None = None, *, missing_ok: bool = False) -> Any:
+        if path.startswith("/Users/"):
+            self.singles += 1
+            return next(found for found in self._users if path == f"/Users/{found['id']}") | self._details
         users = [] if "advanced_search" in (query or {}) else self._users
         return {"record_count": len(users), "users": users}
 
@@ -56,3 +64,28 @@ def test_a_search_that_finds_nobody_at_all_is_not_believed() -> None:
     api = Shelf(user(1, name="Ann", login="C\\ann"), user(2, name="Bob", login="C\\bob"))
     search = UserSearch(api, UserReader(api))
     assert [found.id for found in search.find(CONTOSO, "login", "c\\BOB")] == [2]
+
+
+def test_a_field_that_lists_leave_out_is_not_claimed_to_be_empty() -> None:
+    """Where a single record holds what no row shows, the field is left out, at the price of a few records."""
+    crowd = [user(number, name=f"P{number}", login=f"C\\p{number}") for number in range(1, 50)]
+    api = Shelf(*crowd, details={"fax": "123"})
+    people = list(UserReader(api).read(CONTOSO, {}))
+    assert all("fax" not in found.fields for found in people)
+    assert api.singles == SMALL_SAMPLE
+
+
+def test_a_field_that_nobody_has_anything_in_is_empty() -> None:
+    """Where single records hold no more than the rows, what no row shows is empty."""
+    crowd = [user(number, name=f"P{number}", login=f"C\\p{number}") for number in range(1, 50)]
+    people = list(UserReader(Shelf(*crowd)).read(CONTOSO, {}))
+    assert {found.fields["fax"] for found in people} == {""}
+
+
+def test_what_identifies_somebody_is_fetched_for_everybody() -> None:
+    """Where lists leave the login out, every user's single record is read."""
+    crowd = [user(number, name=f"P{number}") for number in range(1, 50)]
+    api = Shelf(*crowd, details={"login": "C\\x"})
+    people = list(UserReader(api).read(CONTOSO, {}))
+    assert all(found.fields["login"] == "C\\x" for found in people)
+    assert api.singles == len(crowd) + SAMPLE

@@ -159,7 +159,7 @@ def test_places_are_created_once_before_the_people_who_need_them() -> None:
 
 
 def test_a_site_that_is_named_by_its_id_is_never_created() -> None:
-    """Its client is not there yet, so the site cannot be either: an error that says so, not a nameless site."""
+    """Its client is not there yet, so the site cannot be either: an error, not a nameless site."""
     rule = {"ou": ou("People"), "site": {"id": 5}, "client": {"name": "Fabrikam"}}
     with pytest.raises(ConfigurationError, match=r"site 5.*Fabrikam"):
         plan(placed(rule), side(), [person(1)])
@@ -187,7 +187,7 @@ def test_two_masters_are_a_warning_with_their_number() -> None:
 
 
 def test_the_digest_follows_the_work_and_nothing_else() -> None:
-    """A reviewer approves what will be written: another field changes the digest, a skipped person does not."""
+    """A reviewer approves what will be written: a new field changes it, a skipped person does not."""
     made = plan(customer(), side(), [person(1)])
     assert made.digest() != plan(customer(), side(), [person(1, title="x")]).digest()
     skipped = replace(person(2), enabled=False)
