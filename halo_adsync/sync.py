@@ -161,6 +161,7 @@ class Sync:
         mode = "reconcile" if run.mode == "reconcile" else "full"  # there is no cursor to read a delta from
         run = replace(run, mode=mode, status=Status.RUNNING, batch_size=part.customer.halo.batch_size)
         part.state.save_run(run, part.lease)
+        self._check_instance(part)
         planned = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse).plan(
             part.state, halo
         )
@@ -169,6 +170,18 @@ class Sync:
         status = Status.PLANNED if run.dry_run else Status.BLOCKED if violations else Status.APPLYING
         run = replace(run, status=status)
         return part.state.save_plan(run, plan, violations, planned.places, planned.anchors, lease=part.lease)
+
+    def _check_instance(self, part: _Slice) -> None:
+        """Refuse to use the links of one Halo instance on another: the same ids are other people there."""
+        customer, url, known = part.customer.id, part.customer.halo.url.lower(), part.state.instance()
+        if known is None:
+            part.state.keep_instance(url, part.lease)
+        elif known != url:
+            raise ConfigurationError(
+                f"halo.url is {url} now, but the links of {customer} lead to users of {known}: put the old"
+                f" address back, or forget the links with `halo-adsync customer remove {customer}` and apply"
+                " the file again."
+            )
 
     def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
         """Settle what is left of the plan, as far as this slice gets."""

@@ -34,8 +34,8 @@ def match(
 
     A rung answers for a newcomer when exactly one user has its value and no other unmatched newcomer does.
     Several on either side are a conflict; a value that no user has leads on to the next rung. A user that
-    is stamped with another account's GUID is never adopted by a weaker rung: that is a conflict too, and so is
-    a user that a stronger rung has left in dispute.
+    is stamped with another account's GUID is never adopted by a weaker rung: that is a conflict too. So is a
+    user that a stronger rung has left in dispute.
     """
     open_newcomers = {newcomer.guid: newcomer for newcomer in newcomers}
     disputed: set[HaloUserId] = set()

@@ -18,8 +18,8 @@ def find_client(wanted: WantedClient, clients: Sequence[HaloClient]) -> Place | 
         by_id = [client for client in clients if client.id == wanted.id]
         if not by_id:
             raise ConfigurationError(
-                f"placement: Halo has no client with the id {wanted.id}, or the API application may not see it;"
-                " correct the id in the customer file."
+                f"placement: Halo has no client with the id {wanted.id}, or the API application may not see"
+                " it; correct the id in the customer file."
             )
         return Place(wanted.key, by_id[0].id, None, by_id[0].name)
     stamped = [client for client in clients if wanted.guid is not None and client.guid == wanted.guid]

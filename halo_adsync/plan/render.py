@@ -22,7 +22,7 @@ _TITLES: Mapping[Kind, str] = {
     Kind.SKIPPED: "Left out",
 }
 _DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), also in full width and after blanks."""
+"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection): full-width signs too."""
 _JOINER = "\u200d"
 """Joins the parts of an emoji, and is harmless."""
 SHOWN = 25

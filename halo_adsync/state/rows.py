@@ -26,8 +26,8 @@ TEXT_CHUNK = MAX_PROPERTY_BYTES // 4
 """Characters to a text property: half of what fits, because one may take two UTF-16 units."""
 LONGEST_KEY = 240
 """Characters of a key that may be any text: less than half of the 512 UTF-16 units that fit."""
-NOTE_CHUNKS = 14
-"""Binary properties in one row of packed notes: 14 x 64 KiB stay below an entity's 1 MiB."""
+NOTE_CHUNKS = 10
+"""Binary properties in one row of packed notes: 10 x 64 KiB stay below 1 MiB, also as base64."""
 
 
 def encode_key(text: str) -> str:

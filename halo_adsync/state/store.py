@@ -32,6 +32,7 @@ __all__ = ["CustomerState", "Line", "Settled", "Store"]
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
+INSTANCE = "instance"
 WAITS_AT_MOST = timedelta(hours=1)
 """A request that no worker took by then is lost: a timer may ask anew."""
 
@@ -178,6 +179,15 @@ class CustomerState:
         """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""
         row = self._table.get(self.customer, "anchors")
         return json.loads(rows.unpack_text("data", row.values)) if row else {}
+
+    def instance(self) -> str | None:
+        """Return the address of the Halo instance that the links lead to; None before the first plan."""
+        row = self._table.get(self.customer, INSTANCE)
+        return str(row.values["url"]) if row else None
+
+    def keep_instance(self, url: str, lease: Lease) -> None:
+        """Keep which Halo instance the links lead to."""
+        lease.transact([Operation("put", Row(self.customer, INSTANCE, {"url": url}))])
 
     def add_run(self, run: Run) -> None:
         """Record a request. One that is recorded already stays as it is."""

@@ -12,6 +12,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 
 from devstack.memory import MemoryTable
+from halo_adsync.errors import StateUnavailable
 from halo_adsync.model import (
     CustomerId,
     DistinguishedName,
@@ -78,8 +79,6 @@ class RepeatingTable:
 
     inner: AnyTable
     repeats: int = 0
-    down: bool = False
-    """Whether the answers to those are lost too."""
     sent: list[Sequence[Operation]] = field(default_factory=list)
 
     def get(self, partition: str, key: str) -> Row | None:
@@ -100,6 +99,20 @@ class RepeatingTable:
         self.repeats -= 1
         self.inner.transact(partition, operations)
         return self.inner.transact(partition, operations)
+
+
+@dataclass
+class SilentTable(RepeatingTable):
+    """A table whose service does what it is asked and says nothing, while it is `down`."""
+
+    down: bool = False
+
+    def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
+        """Do it, and let nobody hear of it."""
+        etags = super().transact(partition, operations)
+        if self.down:
+            raise StateUnavailable("Table Storage could not be reached.")
+        return etags
 
 
 def guid(number: int) -> ObjectGuid:

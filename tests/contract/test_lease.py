@@ -1,11 +1,12 @@
 """The lease: one run per customer at a time; a dead run blocks nobody, a revived one writes nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from halo_adsync.errors import Busy, LeaseLost, StateUnavailable
-from halo_adsync.model import Meter
+from halo_adsync.model import Meter, RunId
 from halo_adsync.plan.types import Kind
 from halo_adsync.state.lease import RENEW_AFTER, SECONDS, Lease
 from halo_adsync.state.runs import Run, Status
@@ -17,6 +18,7 @@ from tests.contract.storage import (
     Clock,
     LosingTransport,
     RepeatingTable,
+    SilentTable,
     a_change,
     a_link,
     a_plan,
@@ -166,24 +168,33 @@ def test_a_dead_slice_holds_up_its_own_run_too(state: CustomerState, clock: Cloc
     assert state.lease(FIRST).previous is None
 
 
-def test_of_two_that_come_at_once_one_is_let_in(storage_table: AnyTable, clock: Clock) -> None:
+@dataclass
+class RacedTable(RepeatingTable):
+    """A table in which somebody else takes the lease between our look and our writing."""
+
+    other: Callable[[], Lease] | None = None
+    taken: list[Lease] = field(default_factory=list)
+
+    def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
+        """Let the other one go first, once."""
+        if self.other and not self.taken:
+            self.taken.append(self.other())
+        return super().transact(partition, operations)
+
+
+@pytest.mark.parametrize("run", [FIRST, SECOND])
+@pytest.mark.parametrize("released", [False, True])
+def test_of_two_that_come_at_once_one_is_let_in(
+    storage_table: AnyTable, clock: Clock, run: RunId, released: bool
+) -> None:
     """Both saw a free lease; the slower one is told who was faster, also when that is its own run."""
-    for first, second in ((FIRST, SECOND), (FIRST, FIRST)):
-        leases: list[Lease] = []
-
-        class Slow(RepeatingTable):
-            """Lets somebody else in between looking and taking."""
-
-            def transact(self, partition: str, operations: list[Operation]) -> list[str]:  # type: ignore[override]
-                if not leases:
-                    leases.append(Lease(storage_table, CONTOSO, first, clock.now))  # noqa: B023
-                return list(super().transact(partition, operations))
-
-        with pytest.raises(Busy) as raised:
-            Lease(Slow(storage_table), CONTOSO, second, clock.now)
-        assert raised.value.holder == first
-        write(leases[0])
-        leases[0].release()
+    if released:
+        Lease(storage_table, CONTOSO, SECOND, clock.now).release()
+    raced = RacedTable(storage_table, other=lambda: Lease(storage_table, CONTOSO, FIRST, clock.now))
+    with pytest.raises(Busy) as raised:
+        Lease(raced, CONTOSO, run, clock.now)
+    assert raised.value.holder == FIRST
+    write(raced.taken[0])
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -221,17 +232,6 @@ def test_a_lease_survives_answers_lost_on_the_wire(storage_emulator: str, clock:
         assert (read(table), transport.lose) == (2, 0)
 
 
-class SilentTable(RepeatingTable):
-    """A table whose service stops answering, having done what it was asked."""
-
-    def transact(self, partition: str, operations: list[Operation]) -> list[str]:  # type: ignore[override]
-        """Do it, and say nothing."""
-        etags = list(super().transact(partition, operations))
-        if self.down:
-            raise StateUnavailable("Table Storage could not be reached.")
-        return etags
-
-
 def test_a_lease_is_not_lost_by_a_write_that_nobody_confirmed(storage_table: AnyTable, clock: Clock) -> None:
     """Its own unconfirmed write is nobody else's: the next write goes on from there."""
     table = SilentTable(storage_table)
@@ -261,12 +261,12 @@ def test_a_condition_that_fails_by_itself_is_not_taken_for_done(
 
 
 @pytest.fixture
-def dying(state: CustomerState) -> Iterator[tuple[Run, Lease]]:
+def dying(state: CustomerState) -> tuple[Run, Lease]:
     """A run that is about to apply three changes, and will not come far."""
     run = a_run(1, status=Status.APPLYING)
     lease = state.lease(run.id)
     plan = a_plan(a_change(0), a_change(1), a_change(2, Kind.UPDATE), unchanged=4)
-    yield state.save_plan(run, plan, (), (), {}, lease=lease), lease
+    return state.save_plan(run, plan, (), (), {}, lease=lease), lease
 
 
 def test_a_dead_run_is_buried_by_the_next(
@@ -301,7 +301,7 @@ def test_a_dead_run_whose_first_batch_is_in_doubt_is_partial(
 ) -> None:
     """It may have reached Halo: nobody may say that nothing was changed."""
     run, lease = dying
-    state.save_run(Run(**{name: getattr(run, name) for name in Run.__slots__} | {"orderly": False}), lease)
+    state.save_run(replace(run, orderly=False), lease)
     clock.pass_by(SECONDS)
     state.lease(SECOND)
     assert state.run(run.id).status is Status.PARTIAL

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from halo_adsync.customer import Customer
+from halo_adsync.customer import Customer, Scope
 from halo_adsync.customer_file import parse
 from halo_adsync.errors import Busy, ConfigurationError, NotFound, StateUnavailable
 from halo_adsync.model import (
     CustomerId,
     Decision,
+    DistinguishedName,
     HaloClientId,
     HaloSiteId,
     HaloUserId,
@@ -25,13 +26,14 @@ from halo_adsync.plan.types import Change, FieldChange, Kind, Plan, Violation
 from halo_adsync.state.lease import SECONDS
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import CUSTOMERS, CustomerState, Line, Settled, Store
-from halo_adsync.state.table import MAX_OPERATIONS, Operation, Row
+from halo_adsync.state.table import MAX_OPERATIONS, Row
 from tests.contract.storage import (
     CONTOSO,
     MIXED,
     AnyTable,
     Clock,
     RepeatingTable,
+    SilentTable,
     a_change,
     a_link,
     a_plan,
@@ -74,7 +76,7 @@ def state(store: Store) -> CustomerState:
 
 def customer(id_: str, name: str = "A customer") -> Customer:
     """Return a customer."""
-    return parse(FILE.format(id=id_, name=json.dumps(name)))
+    return parse(FILE.format(id=id_, name=json.dumps(name, ensure_ascii=False)))
 
 
 def stored(state: CustomerState, plan: Plan, number: int = 0, places: Sequence[Place] = ()) -> Run:
@@ -114,10 +116,13 @@ def test_customers_come_back_as_they_were_put(store: Store) -> None:
 
 def test_a_long_customer_file_is_kept_and_shortened(store: Store) -> None:
     """It is spread over properties, and nothing of it is left when a shorter one takes its place."""
-    store.put_customer(customer("contoso", LONG))
-    assert store.customer("contoso").name == LONG
-    store.put_customer(customer("contoso", "short"))
-    assert store.customer("contoso") == customer("contoso", "short")
+    short = customer("contoso")
+    groups = tuple(f"CN={MIXED} {number},DC=corp" for number in range(2_000))
+    long = short.model_copy(update={"scope": Scope(groups=groups)})
+    store.put_customer(long)
+    assert store.customer("contoso").scope.groups == groups
+    store.put_customer(short)
+    assert store.customer("contoso") == short
 
 
 @pytest.mark.parametrize("unknown", ["nobody", "", "a/b", "$budgets", "'", MIXED])
@@ -222,8 +227,16 @@ LINKS = [
     a_link(0),
     a_link(1, {"name": MIXED, "notes": "", "title": "x" * 300}),
     a_link(2, {"name": "🦊" * 300, "notes": LONG}),
-    replace(a_link(3), active=False, dn=f'CN=O\\, "Neil",OU={MIXED},DC=corp'),
-    Link(guid(4), HaloUserId(2**31 - 1), HaloClientId(1), HaloSiteId(0), active=True, dn="", fields={}),  # type: ignore[arg-type]  # a DN may be missing
+    replace(a_link(3), active=False, dn=DistinguishedName(f'CN=O\\, "Neil",OU={MIXED},DC=corp')),
+    Link(
+        guid(4),
+        HaloUserId(2**31 - 1),
+        HaloClientId(1),
+        HaloSiteId(0),
+        active=True,
+        dn=DistinguishedName(""),
+        fields={},
+    ),
 ]
 PLACES = [
     Place("client:id:12", HaloClientId(12), None, "A client"),
@@ -518,20 +531,9 @@ def test_an_open_run_is_going_on_while_somebody_may_take_it_up(state: CustomerSt
     assert not state.is_going_on(replace(waiting, status=Status.OK))
 
 
-class DownTable(RepeatingTable):
-    """A table whose service does what it is asked and then falls silent, while it is `down`."""
-
-    def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
-        """Do it; when the service is down, nobody hears of it."""
-        etags = super().transact(partition, operations)
-        if self.down:
-            raise StateUnavailable("Table Storage could not be reached.")
-        return etags
-
-
 def test_a_run_goes_on_when_the_service_answers_again(storage_table: AnyTable, clock: Clock) -> None:
     """Its last transaction was done, though it never heard so: that is no lost lease."""
-    table = DownTable(storage_table)
+    table = SilentTable(storage_table)
     state = Store(table, clock.now).of(CONTOSO)
     run = stored(state, a_plan(a_change(0), a_change(1)))
     first, second = state.lines(run)
