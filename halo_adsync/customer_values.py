@@ -21,6 +21,7 @@ _QUIET = re.compile(
     r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d"
 )
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_CRON_FIELDS = 5
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -75,9 +76,11 @@ def _expression(value: str) -> str:
 
 def _cron(value: str) -> str:
     try:
-        next(CronSim(value, _ANY_TIME))
+        usable = len(value.split()) == _CRON_FIELDS and next(CronSim(value, _ANY_TIME))
     except (CronSimError, StopIteration):
-        raise ValueError('must be a cron expression with five fields, for example "*/15 * * * *"') from None
+        usable = False
+    if not usable:
+        raise ValueError('must be a cron expression with five fields, for example "*/15 * * * *"')
     return value
 
 

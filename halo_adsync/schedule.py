@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -12,12 +12,14 @@ from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import Meter
 from halo_adsync.services import Services
 from halo_adsync.state.queue import Request
-from halo_adsync.state.runs import Run
+from halo_adsync.state.runs import Run, Status
 from halo_adsync.sync import Sync
 
 _log = logging.getLogger(__name__)
 WEIGHT = ("reconcile", "full", "delta")
 """Heaviest first: a heavier run does the lighter one's work as well."""
+REASON = "schedule"
+"""Why a run was requested that the schedule asked for."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -39,31 +41,46 @@ def request_due(services: Services) -> Iterator[Request]:
         runs = [run for run in state.runs(50) if not run.status.is_open or state.is_going_on(run)]
         mode = due(customer, runs, services.now())
         if mode:
-            yield Sync(services).request(customer.id, mode, "schedule", "timer")
+            yield Sync(services).request(customer.id, mode, REASON, "timer")
 
 
 def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:
     """Return the mode that is due at `now` (UTC), the heaviest if several are; None if none is.
 
-    A mode is due when its cron expression has fired, in the customer's time zone, since the last run that
-    did its work was requested. A customer that never ran is due at once. Dry runs count for nothing.
+    A mode is due when its cron expression has fired, in the customer's time zone, since it was last seen to.
+    A customer that never ran is due at once.
+
+    Args:
+        customer: whose schedule.
+        runs: the latest runs; older ones may be missing.
+        now: the time.
     """
     schedule = customer.schedule
     zone = ZoneInfo(schedule.timezone)
-    local = now.astimezone(zone)
-    if any(run.status.is_open for run in runs) or is_quiet(schedule.quiet, local):
+    if any(run.status.is_open for run in runs) or is_quiet(schedule.quiet, now.astimezone(zone)):
         return None
-    for index, mode in enumerate(WEIGHT):
+    for mode in WEIGHT:
         expression = getattr(schedule, mode)
         if expression is None:
             continue
-        done = [run for run in runs if not run.dry_run and not run.person and run.mode in WEIGHT[: index + 1]]
-        if not done:
-            return mode
-        last = max(datetime.fromisoformat(run.requested) for run in done).astimezone(zone)
-        if next(CronSim(expression, last)) <= local:
+        seen = [datetime.fromisoformat(run.requested) for run in runs if _saw_to(run, mode)]
+        # In UTC: two times in the same zone are compared by their clocks, which autumn turns back.
+        if not seen or next(CronSim(expression, max(seen).astimezone(zone))).astimezone(UTC) <= now:
             return mode
     return None
+
+
+def _saw_to(run: Run, mode: str) -> bool:
+    """Tell whether nothing of this mode was left to do when the run was requested.
+
+    Either the run does this work itself; a failed one does not come again before the next time. Or the
+    schedule asked for lighter work then, which it does only where nothing heavier is due.
+    """
+    if run.dry_run or run.person:
+        return False
+    if WEIGHT.index(run.mode) <= WEIGHT.index(mode):
+        return run.status is not Status.SKIPPED
+    return run.reason == REASON
 
 
 def is_quiet(spans: Sequence[str], local: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from halo_adsync.plan.types import Change, Kind
+from halo_adsync.plan.types import STRUCTURE, Change, Kind
 
 _RANK = {
     kind: rank
@@ -25,5 +25,10 @@ _RANK = {
 
 
 def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
-    """Sort by kind, then by place (so that batches touch few sites), then by DN and GUID."""
-    return tuple(sorted(changes, key=lambda c: (_RANK[c.kind], c.client, c.place, c.dn.casefold(), c.guid)))
+    """Sort by kind; places by name, people by place (so that batches touch few sites), DN and GUID."""
+    return tuple(sorted(changes, key=_key))
+
+
+def _key(change: Change) -> tuple[int, str, str, str, str]:
+    place = change.name.casefold() if change.kind in STRUCTURE else change.place
+    return _RANK[change.kind], change.client, place, change.dn.casefold(), change.guid

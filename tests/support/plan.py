@@ -64,7 +64,7 @@ def tree(*paths: str) -> Tree:
     return Tree(containers)
 
 
-def person(number: int, path: str = "People", **attributes: str | tuple[str, ...]) -> Person:
+def person(number: int, path: str = "People", /, **attributes: str | tuple[str, ...]) -> Person:
     """Return the enabled account `u{number}` in this OU; an empty attribute is absent."""
     given: dict[str, str | tuple[str, ...]] = {
         "displayname": f"Person {number}",

@@ -133,6 +133,7 @@ def test_a_secret_in_the_wrong_place_is_never_repeated(text: str) -> None:
             'name: C\nschedule: { quiet: ["22:00-06:00\\n"] }\nhalo',
             "schedule.quiet[0]",
         ),
+        ("name: Contoso\nhalo", 'name: C\nschedule: { full: "* * * * * *" }\nhalo', "schedule.full"),
         ("name: Contoso\nhalo", 'name: C\nfields: { name: "cn\\n" }\nhalo', "fields.name"),
         ("name: Contoso\nhalo", "name: C\nfields: { name: cn, NAME: cn }\nhalo", "fields"),
         ("name: Contoso\nhalo", "name: C\nfields: { name: cn, Site_ID: l }\nhalo", "fields.Site_ID"),

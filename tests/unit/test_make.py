@@ -181,8 +181,8 @@ def test_a_plan_for_one_person_holds_that_person_and_the_places_it_needs() -> No
 
 def test_two_masters_are_a_warning_with_their_number() -> None:
     """Users that Halo's own integration manages too are counted, not refused."""
-    known = [user(7, managed_elsewhere=True), user(8, managed_elsewhere=True), link(1, 7, name="Person 7")]
-    made = plan(customer(), side(*known), [person(1)])
+    elsewhere = [user(number, managed_elsewhere=True) for number in (7, 8)]
+    made = plan(customer(), side(*elsewhere, link(1, 7, name="Person 7")), [person(1)])
     assert [warning[:18] for warning in made.warnings] == ["1 of these users a"]
 
 

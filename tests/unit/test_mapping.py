@@ -1,5 +1,7 @@
 """Mapping: from attributes to the fields that Halo should hold, in the form in which it answers them."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from halo_adsync.halo.codec import WIDTHS, canonical_text
@@ -9,7 +11,7 @@ from tests.support.plan import customer, guid, person
 TARGET = Target(WIDTHS, canonical_text)
 
 
-def desire(fields: dict[str, object], **attributes: str | tuple[str, ...]) -> Desired:
+def desire(fields: Mapping[str, object], **attributes: str | tuple[str, ...]) -> Desired:
     """Map one person by these fields, with `name` from displayName."""
     who = customer(fields={"name": "displayName", **fields})
     return Mapper(who, TARGET).desire(person(1, **attributes), "CORP")
