@@ -11,6 +11,8 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, StringConstraints
 
 from halo_adsync.directory.dn import parse_dn
+from halo_adsync.directory.filters import checked_filter
+from halo_adsync.errors import ConfigurationError
 from halo_adsync.plan.templates import ExpressionError, compile_expression
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -60,10 +62,11 @@ def _dn(value: str) -> str:
 
 
 def _filter(value: str) -> str:
-    text = value.strip()
-    if text and not (text.startswith("(") and text.endswith(")")):
-        raise ValueError("must be an LDAP filter in parentheses, for example (mail=*)")
-    return text
+    try:
+        checked_filter(value)
+    except ConfigurationError:  # its text would repeat the value
+        raise ValueError("must be an LDAP filter in parentheses, for example (mail=*)") from None
+    return value.strip()
 
 
 def _expression(value: str) -> str:

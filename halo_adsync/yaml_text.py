@@ -22,6 +22,8 @@ _PLAIN_VALUES: Sequence[tuple[str, str, Sequence[str]]] = (
     ("float", _FLOAT, "-+.0123456789"),
 )
 """What is not text: tag, pattern and the characters that it may begin with (YAML 1.2.2, section 10.3.2)."""
+_NO_TEXT = re.compile("[\x85\u2028\u2029]")
+"""Line breaks of YAML 1.1 that are none in JSON."""
 _NO_TAGS = "tags are not supported; put a text that begins with ! in quotes."
 
 
@@ -61,6 +63,21 @@ class _Dumper(yaml.SafeDumper):
 for _tag, _pattern, _first in _PLAIN_VALUES:
     for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+
+
+def _text(_loader: yaml.Loader, node: yaml.ScalarNode) -> str:
+    r"""Return a text with JSON's pairs of escapes (`\ud83d\ude42`) made into the character they mean.
+
+    Characters that may not stand in a text of YAML may not come in by an escape either: what is read here is
+    written as plain JSON elsewhere, and has to be read again.
+    """
+    text = str(node.value).encode("utf-16", "surrogatepass").decode("utf-16")
+    if _NO_TEXT.search(text) or yaml.reader.Reader.NON_PRINTABLE.search(text):
+        raise ValueError("a control character, or none at all")
+    return text
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _text)
 # Decimal, whatever zeros it begins with: to PyYAML these would mean octal.
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value))
 

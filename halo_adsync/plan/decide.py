@@ -1,6 +1,6 @@
 """Decide: what becomes of one person, and why. One line each, in the weightiest bucket that applies."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from halo_adsync.customer import Customer
@@ -27,10 +27,18 @@ class Decider:
         customer: whose rules.
         halo: Halo's side.
         matches: what the ladder found for the people who have no link.
+        to_come: keys of the sites that the plan may create.
     """
 
-    def __init__(self, customer: Customer, halo: HaloSide, matches: Mapping[ObjectGuid, Match]) -> None:
+    def __init__(
+        self,
+        customer: Customer,
+        halo: HaloSide,
+        matches: Mapping[ObjectGuid, Match],
+        to_come: Collection[str] = (),
+    ) -> None:
         self._rules, self._halo, self._matches = customer.fields, halo, matches
+        self._sites = {*halo.places, *to_come}
 
     def decide(self, subject: Subject) -> Change:
         """Return the line of somebody whom the directory holds."""
@@ -62,7 +70,8 @@ class Decider:
         return Kind.SKIPPED, reason
 
     def _where(self, subject: Subject) -> Option | None:
-        return next((o for o in subject.options if o.site.create or o.site.key in self._halo.places), None)
+        """Return the best option whose site is there, or will be: else the next run would move people on."""
+        return next((option for option in subject.options if option.site.key in self._sites), None)
 
     def _newcomer(self, subject: Subject, option: Option) -> Change:
         decision = self._halo.decisions.get(subject.person.guid)

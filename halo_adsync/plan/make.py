@@ -13,7 +13,7 @@ from halo_adsync.plan.placement import WantedClient
 from halo_adsync.plan.policy import allow
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Survey
-from halo_adsync.plan.types import STRUCTURE, Change, Kind, Plan, people
+from halo_adsync.plan.types import Change, Kind, Plan, people
 
 
 def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> Plan:
@@ -22,7 +22,8 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
     Raises:
         ConfigurationError: the file names a site by its id in a client that is not there.
     """
-    decider = Decider(customer, halo, match_people(customer, survey, halo))
+    to_come = {site.key for site in survey.wanted_sites() if site.create}
+    decider = Decider(customer, halo, match_people(customer, survey, halo), to_come)
     lines = [allow(decider.decide(subject), customer.policy) for subject in survey.subjects]
     seen = {subject.person.guid for subject in survey.subjects}
     lines += [decider.absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
@@ -68,10 +69,10 @@ def blanks_to_verify(customer: Customer, plan: Plan, halo: HaloSide) -> tuple[Ha
 
 def _structure(survey: Survey, halo: HaloSide, changes: Iterable[Change]) -> list[Change]:
     """Return the clients and sites that the people's lines need and Halo does not have."""
-    needed = {change.place for change in changes if change.place and change.kind not in STRUCTURE}
+    needed = {change.place for change in changes if change.place} - halo.places.keys()
     lines: dict[str, Change] = {}
     for site in survey.wanted_sites():
-        if site.key not in needed or site.key in halo.places or site.key in lines:
+        if not site.create or site.key not in needed or site.key in lines:
             continue
         if site.id is not None:
             raise ConfigurationError(

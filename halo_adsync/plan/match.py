@@ -42,40 +42,42 @@ def match(
     free = {user.id: user for user in users if not user.general}
     found: dict[ObjectGuid, Match] = {}
     for rung in ladder:
-        claims = Counter(_value(newcomer, rung) for newcomer in open_newcomers.values())
-        holders = defaultdict(list)
-        conflicting: set[HaloUserId] = set()
-        for user in free.values():
-            holders[_user_value(user, rung)].append(user)
-        for newcomer in list(open_newcomers.values()):
-            value = _value(newcomer, rung)
-            candidates = _candidates(newcomer, rung, holders.get(value, []) if value else [])
-            if not candidates:
-                continue
-            result = _judge(newcomer, rung, candidates, claims[value], disputed)
-            found[newcomer.guid] = result
-            if result.conflict:
-                conflicting.update(user.id for user in candidates)
-            del open_newcomers[newcomer.guid]
-        disputed |= conflicting
+        candidates = _candidates(open_newcomers.values(), free.values(), rung)
+        claims = Counter(user.id for meant in candidates.values() for user in meant)
+        for guid, meant in candidates.items():
+            found[guid] = _judge(open_newcomers.pop(guid), rung, meant, claims, disputed)
+        disputed |= {user.id for guid, meant in candidates.items() if found[guid].conflict for user in meant}
         for result in found.values():
             if result.user is not None:
                 free.pop(result.user.id, None)
     return found
 
 
-def _candidates(newcomer: Newcomer, rung: str, holders: Sequence[HaloUser]) -> Sequence[HaloUser]:
-    """Return who may be meant. An e-mail address is no identity: a stamped user is never found by it."""
+def _candidates(
+    newcomers: Iterable[Newcomer], users: Iterable[HaloUser], rung: str
+) -> dict[ObjectGuid, list[HaloUser]]:
+    """Return who may be meant, for everybody for whom there is somebody."""
+    holders: dict[str, list[HaloUser]] = defaultdict(list)
+    for user in users:
+        holders[_user_value(user, rung)].append(user)
+    meant = {newcomer.guid: _meant(newcomer, rung, holders) for newcomer in newcomers}
+    return {guid: found for guid, found in meant.items() if found}
+
+
+def _meant(newcomer: Newcomer, rung: str, holders: Mapping[str, list[HaloUser]]) -> list[HaloUser]:
+    """Return the holders of a newcomer's value. An e-mail address is no identity: it finds nobody's user."""
+    value = _value(newcomer, rung)
+    found = holders.get(value, []) if value else []
     if rung != "emailaddress":
-        return holders
-    return [user for user in holders if user.guid in {None, newcomer.guid}]
+        return found
+    return [user for user in found if user.guid in {None, newcomer.guid}]
 
 
 def _judge(
     newcomer: Newcomer,
     rung: str,
     candidates: Sequence[HaloUser],
-    claims: int,
+    claims: Mapping[HaloUserId, int],
     disputed: Container[HaloUserId],
 ) -> Match:
     ids = ", ".join(str(user.id) for user in sorted(candidates, key=lambda user: user.id))
@@ -83,9 +85,11 @@ def _judge(
         return Match(
             conflict=f"{len(candidates)} Halo users have the same {rung} (ids {ids}): decide which one it is"
         )
-    if claims > 1:
-        return Match(conflict=f"{claims} accounts have the {rung} of Halo user {ids}: decide whose it is")
     user = candidates[0]
+    if claims[user.id] > 1:
+        return Match(
+            conflict=f"{claims[user.id]} accounts have the {rung} of Halo user {ids}: decide whose it is"
+        )
     if user.id in disputed:
         return Match(
             conflict=f"Halo user {user.id} has the same {rung}, but may be another account's: decide"

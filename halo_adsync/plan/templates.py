@@ -198,6 +198,8 @@ def compile_expression(source: str) -> Expression:
         render = _ENVIRONMENT.from_string(source).render
     except TemplateError as error:
         raise ExpressionError(f"not a valid template: {error.message}") from None
+    except SyntaxError:  # of the Python code that Jinja makes, such as a part of a number
+        raise ExpressionError("not a valid template: it takes a part of what has none") from None
     except RecursionError:
         raise ExpressionError("not a valid template: it is nested too deeply") from None
     names = Counter(node.name for node in tree.find_all(nodes.Name))

@@ -38,7 +38,7 @@ def encode_key(text: str) -> str:
     key = re.sub(r"[~/\\#?\x00-\x1f\x7f-\x9f]", lambda match: f"~{ord(match[0]):04X}", text)
     if len(key) <= LONGEST_KEY:
         return key
-    return f"{key[: LONGEST_KEY // 2]}~~{hashlib.sha256(text.encode()).hexdigest()}"
+    return f"{key[: LONGEST_KEY // 2]}~~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def after(prefix: str) -> str:
@@ -189,7 +189,7 @@ def _change(change: Change) -> dict[str, Any]:
         "base": _base(change.base) if change.base else None,
         "adopts": change.adopts,
     }
-    return {name: value for name, value in data.items() if value not in ("", None, {}, False)}
+    return {name: value for name, value in data.items() if value or type(value) is int}
 
 
 def _to_change(data: Mapping[str, Any]) -> Change:

@@ -131,15 +131,22 @@ class CustomerState:
         run = self.find_run(dead)
         if run is None or not run.status.is_open:
             return
+        self.give_up(
+            run, f"The run died after {run.settled} of {run.total} changes; run {lease.run} took over.", lease
+        )
+
+    def give_up(self, run: Run, message: str, lease: Lease) -> Run:
+        """End a run that nobody goes on with: `failed` where nothing was changed, else `partial`."""
         touched = run.settled or not run.orderly  # a batch in doubt may have reached Halo
-        buried = replace(
+        run = replace(
             run,
             status=Status.PARTIAL if touched else Status.FAILED,
             counts=counted(run, self.lines(run, run.settled)),
-            message=f"The run died after {run.settled} of {run.total} changes; run {lease.run} took over.",
+            message=message,
             finished=self._now().isoformat(),
         )
-        self.save_run(buried, lease)
+        self.save_run(run, lease)
+        return run
 
     def is_going_on(self, run: Run) -> bool:
         """Tell whether an open run is still on its way: waiting for a worker, or in the hands of one."""

@@ -102,6 +102,20 @@ class RepeatingTable:
 
 
 @dataclass
+class RacedTable(RepeatingTable):
+    """A table that somebody else writes to between our look and our writing, once."""
+
+    other: Callable[[], object] | None = None
+
+    def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
+        """Let the other one go first."""
+        if other := self.other:
+            self.other = None
+            other()
+        return super().transact(partition, operations)
+
+
+@dataclass
 class SilentTable(RepeatingTable):
     """A table whose service does what it is asked and says nothing, while it is `down`."""
 

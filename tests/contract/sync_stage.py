@@ -18,6 +18,7 @@ from devstack.memory import MemoryRequests
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse
+from halo_adsync.errors import StateUnavailable
 from halo_adsync.model import CustomerId, Meter, RunId
 from halo_adsync.services import Progress, Pulse, Services, silent
 from halo_adsync.settings import Settings
@@ -37,6 +38,7 @@ OFFICES = {"Leeds": 6, "York": 5, "Köln, Söhne & Co 🦊": 2}
 """How many people work where. Every office is a site."""
 HEADCOUNT = sum(OFFICES.values())
 BATCH = 5
+OUT_OF_REACH = "Table Storage could not be reached."
 
 FILE = """
 id: contoso
@@ -58,7 +60,7 @@ placement:
 """
 
 
-class Died(BaseException):  # noqa: N818 - no error: the plug was pulled
+class Died(BaseException):
     """The worker is dead."""
 
 
@@ -77,26 +79,59 @@ class Fuse:
 
 
 @dataclass
+class Outage:
+    """Storage that cannot be reached from its transaction number `first` on, for so many of them."""
+
+    first: int
+    count: float = 1
+    unheard: bool = False
+    """Whether what is asked of it is done all the same, and only the answer is lost."""
+    met: int = 0
+
+    def strikes(self) -> bool:
+        """Count a transaction, and tell whether it fails."""
+        self.met += 1
+        return self.is_on()
+
+    def is_on(self) -> bool:
+        """Tell whether storage is out of reach now."""
+        return self.first < self.met <= self.first + self.count
+
+
+@dataclass
 class FusedTable:
-    """A table that a dead worker cannot reach."""
+    """A table that a dead worker cannot reach, and a living one not always."""
 
     inner: AnyTable
     fuse: Fuse
+    outage: Outage
 
     def get(self, partition: str, key: str) -> Row | None:
         """Return one row, or None."""
+        self._reach()
         return self.inner.get(partition, key)
 
     def query(
         self, partition: str, low: str, high: str, select: Sequence[str] = (), limit: int | None = None
     ) -> Iterator[Row]:
         """Yield rows."""
+        self._reach()
         return self.inner.query(partition, low, high, select, limit)
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
         """Do it, alive."""
         self.fuse.step()
-        return self.inner.transact(partition, operations)
+        failing = self.outage.strikes()
+        if failing and not self.outage.unheard:
+            raise StateUnavailable(OUT_OF_REACH)
+        etags = self.inner.transact(partition, operations)
+        if failing:
+            raise StateUnavailable(OUT_OF_REACH)
+        return etags
+
+    def _reach(self) -> None:
+        if self.outage.is_on() and self.outage.count > 1:
+            raise StateUnavailable(OUT_OF_REACH)
 
 
 class StageBuilder(Builder):
@@ -107,10 +142,11 @@ class StageBuilder(Builder):
         self.table, self.time = table, time
         self.queue = MemoryRequests()
         self.fuse = Fuse()
+        self.outage = Outage(0, 0)
 
     def store(self, meter: Meter | None = None) -> Store:
         """Return the store, behind the fuse."""
-        table = FusedTable(self.table.with_meter(meter or Meter()), self.fuse)
+        table = FusedTable(self.table.with_meter(meter or Meter()), self.fuse, self.outage)
         return Store(table, self.time.clock)
 
     def requests(self) -> Any:
@@ -212,7 +248,7 @@ def crew() -> Iterator[tuple[str, str, str]]:
     for office, count in OFFICES.items():
         for _ in range(count):
             number += 1
-            yield f"p{number:02}", f"Zoë \"{number}\" O'Neil 🦊", office
+            yield f"p{number:02}", f'Zoë "{number}" O\'Neil 🦊', office
 
 
 @contextmanager

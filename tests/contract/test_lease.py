@@ -1,7 +1,6 @@
 """The lease: one run per customer at a time; a dead run blocks nobody, a revived one writes nothing."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests.contract.storage import (
     AnyTable,
     Clock,
     LosingTransport,
+    RacedTable,
     RepeatingTable,
     SilentTable,
     a_change,
@@ -168,20 +168,6 @@ def test_a_dead_slice_holds_up_its_own_run_too(state: CustomerState, clock: Cloc
     assert state.lease(FIRST).previous is None
 
 
-@dataclass
-class RacedTable(RepeatingTable):
-    """A table in which somebody else takes the lease between our look and our writing."""
-
-    other: Callable[[], Lease] | None = None
-    taken: list[Lease] = field(default_factory=list)
-
-    def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
-        """Let the other one go first, once."""
-        if self.other and not self.taken:
-            self.taken.append(self.other())
-        return super().transact(partition, operations)
-
-
 @pytest.mark.parametrize("run", [FIRST, SECOND])
 @pytest.mark.parametrize("released", [False, True])
 def test_of_two_that_come_at_once_one_is_let_in(
@@ -190,11 +176,14 @@ def test_of_two_that_come_at_once_one_is_let_in(
     """Both saw a free lease; the slower one is told who was faster, also when that is its own run."""
     if released:
         Lease(storage_table, CONTOSO, SECOND, clock.now).release()
-    raced = RacedTable(storage_table, other=lambda: Lease(storage_table, CONTOSO, FIRST, clock.now))
+    taken: list[Lease] = []
+    raced = RacedTable(
+        storage_table, other=lambda: taken.append(Lease(storage_table, CONTOSO, FIRST, clock.now))
+    )
     with pytest.raises(Busy) as raised:
         Lease(raced, CONTOSO, run, clock.now)
     assert raised.value.holder == FIRST
-    write(raced.taken[0])
+    write(taken[0])
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from devstack.memory import MemoryTable
 from halo_adsync.halo.budget import Granted, Ledger, Limit, MemoryLedger
 from halo_adsync.state.ledger import TableLedger
-from tests.contract.storage import AnyTable, RepeatingTable, azure_table
+from tests.contract.storage import AnyTable, RacedTable, RepeatingTable, azure_table
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 LIMIT = Limit(requests=40, seconds=300)
@@ -107,6 +107,16 @@ def test_the_first_change_of_all_may_lose_its_answer_too(storage_table: AnyTable
     ledger = TableLedger(RepeatingTable(storage_table, repeats=1), INSTANCE, LIMIT)
     assert ledger.take(30, NOW) == Granted(30)
     assert ledger.take(30, NOW) == Granted(10)
+
+
+@pytest.mark.parametrize("used", [0, 10])
+def test_of_two_that_take_at_once_none_is_forgotten(storage_table: AnyTable, used: int) -> None:
+    """Both saw the same budget; the slower one looks again."""
+    other = TableLedger(storage_table, INSTANCE, LIMIT)
+    if used:
+        other.take(used, NOW)
+    raced = RacedTable(storage_table, other=lambda: other.take(25, NOW))
+    assert TableLedger(raced, INSTANCE, LIMIT).take(25, NOW) == Granted(15 - used)
 
 
 def together(number: int, work: Callable[[int], None]) -> None:

@@ -482,6 +482,18 @@ def test_what_does_not_fit_one_transaction_is_settled_in_order(storage_table: An
     assert run.settled == settled == 120
 
 
+def test_outcomes_alone_fill_transactions_to_the_brim(storage_table: AnyTable, clock: Clock) -> None:
+    """Lines that failed make no links, so more of them fit; never more than the service takes."""
+    watched = RepeatingTable(storage_table)
+    state = Store(watched, clock.now).of(CONTOSO)
+    run = stored(state, a_plan(*(a_change(number) for number in range(197))))
+    lease = state.lease(run.id)
+    watched.sent.clear()
+    failed = [Settled(replace(line, status="failed")) for line in state.lines(run)]
+    assert state.settle(run, failed, lease).settled == 197
+    assert [len(operations) for operations in watched.sent] == [MAX_OPERATIONS, MAX_OPERATIONS, 3]
+
+
 def test_a_failed_line_moves_its_person_to_failed(state: CustomerState) -> None:
     """The counts say so, and the sum of all people stays the same; a site is no person."""
     site = Change(Kind.CREATE_SITE, "", "", "a site", place="s", client="c")

@@ -134,6 +134,8 @@ def test_a_secret_in_the_wrong_place_is_never_repeated(text: str) -> None:
             "schedule.quiet[0]",
         ),
         ("name: Contoso\nhalo", 'name: C\nschedule: { full: "* * * * * *" }\nhalo', "schedule.full"),
+        ("name: Contoso\nhalo", 'name: C\nscope: { filter: "(a=b)(c=d)" }\nhalo', "scope.filter"),
+        ("name: Contoso\nhalo", 'name: C\nscope: { filter: "((mail=*)" }\nhalo', "scope.filter"),
         ("name: Contoso\nhalo", 'name: C\nfields: { name: "cn\\n" }\nhalo', "fields.name"),
         ("name: Contoso\nhalo", "name: C\nfields: { name: cn, NAME: cn }\nhalo", "fields"),
         ("name: Contoso\nhalo", "name: C\nfields: { name: cn, Site_ID: l }\nhalo", "fields.Site_ID"),

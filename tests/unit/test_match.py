@@ -51,3 +51,10 @@ def test_two_users_with_one_stamp_are_a_conflict() -> None:
     """Halo copies records; which of the two is the person's is not guessed."""
     found = match([Newcomer(guid(1), {})], [user(5, stamp=1), user(6, stamp=1)], LADDER)
     assert "5, 6" in found[guid(1)].conflict
+
+
+def test_an_address_is_claimed_only_by_those_whom_it_could_lead_to_the_user() -> None:
+    """A user that carries Ada's stamp is hers by its address, though Bob, whom it cannot be, shares that."""
+    hers = user(5, stamp=1, emailaddress="desk@x")
+    newcomers = [Newcomer(guid(number), {"emailaddress": "desk@x"}) for number in (1, 2)]
+    assert match(newcomers, [hers], ("login", "emailaddress")) == {guid(1): Match(hers, "emailaddress")}

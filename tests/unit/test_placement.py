@@ -59,6 +59,16 @@ def test_an_attribute_without_create_places_only_where_the_site_exists() -> None
     assert sites == ["Leeds", "Main", "Main"]
 
 
+def test_a_site_that_the_same_plan_creates_counts_as_there() -> None:
+    """Otherwise the second run would move people whom the first has just placed elsewhere."""
+    who = placed({"attribute": "l"}, {"ou": ou("People/Leeds"), "site": {"name": "Leeds"}})
+    people = [person(1, l="LEEDS"), person(2, "People/Leeds"), person(3, l="Hull")]
+    made = plan(who, side(), people, tree("People/Leeds"))
+    assert [change.name for change in made.changes if change.kind is Kind.CREATE_SITE] == ["Leeds"]
+    assert line_of(made, 1).place == line_of(made, 2).place
+    assert line_of(made, 3).fields["site"].after == "Main"
+
+
 @pytest.mark.parametrize(
     ("site", "key"), [({"name": "Leeds"}, f"site:name:leeds@{CLIENT_KEY}"), ({"id": 7}, "site:id:7")]
 )

@@ -48,6 +48,18 @@ def test_what_yaml_1_2_takes_for_a_value_is_one(text: str, value: object) -> Non
     assert type(loaded) is type(value)
 
 
+@pytest.mark.parametrize("text", ['"\\ud83d\\ude42"', '{"\\ud83d\\ude42": 1}'])
+def test_jsons_pairs_of_escapes_are_one_character(text: str) -> None:
+    """Writers of JSON that keep to ASCII write an emoji as two escapes."""
+    assert load(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("escape", ["\\ud83d", "\\0", "\\e", "\\uFFFE", "\\x7f", "\\u2028", "\\N"])
+def test_what_is_no_character_of_a_text_is_refused(escape: str) -> None:
+    """Half a character, a control or a number that is none cannot be stored and read again."""
+    assert problem(f'a: "{escape}"')
+
+
 def test_json_is_yaml() -> None:
     """Whatever JSON says, it says here."""
     text = '{"a": [1, -2.5, 1e3, true, null, "off", "Zo\\u00eb \\"x\\""], "b": {"c": {}}}'
