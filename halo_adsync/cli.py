@@ -1,5 +1,6 @@
 """The command line. Each command calls one use case and shapes its answer for people or machines."""
 
+import io
 import sys
 import time
 from dataclasses import asdict
@@ -12,9 +13,10 @@ import typer
 from halo_adsync import terminal
 from halo_adsync.bootstrap import Builder, actor
 from halo_adsync.bootstrap import app as builder
-from halo_adsync.cli_common import AsJson, Id, Mode, ModeOption, RunArgument, state_of, told
+from halo_adsync.cli_common import AsJson, Id, Mode, ModeOption, RunArgument, state_of, told, write_file
 from halo_adsync.cli_conflicts import conflicts
 from halo_adsync.cli_setup import check, customers, halo, mirror, tree
+from halo_adsync.errors import Busy
 from halo_adsync.explaining import find_account, steps
 from halo_adsync.model import Meter
 from halo_adsync.plan.render import as_csv, as_json, as_text
@@ -58,12 +60,14 @@ def plan(
 ) -> None:
     """Show what a sync would do. Nothing is written to Halo."""
     with told(customer, mode, as_json=output_format is Format.json):
+        if out is not None:
+            write_file(out, "")  # before the run, so that a plan is not lost for want of a folder
         run, state = _run(customer, mode, dry_run=True, quiet=False)
         text = _written(run, _changes(state, run), output_format, everything=everything)
         if run.message:
             terminal.say(run.message, "red")
         if out is not None:
-            out.write_text(text, "utf-8")
+            write_file(out, text)
             terminal.say(f"Written to {out}")
         else:
             sys.stdout.write(text)
@@ -95,7 +99,7 @@ def runs(
     as_json: AsJson = False,
 ) -> None:
     """List the latest runs, newest first."""
-    with told():
+    with told(customer, as_json=as_json):
         found = state_of(customer).runs(limit)
         if as_json:
             terminal.print_json({"customer": customer, "runs": [run.summary() for run in found]})
@@ -106,7 +110,7 @@ def runs(
 @cli.command("run")
 def show_run(customer: Id, run: RunArgument, as_json: AsJson = False) -> None:
     """Show one run: how it ended, what it changed, and what failed and why."""
-    with told():
+    with told(customer, as_json=as_json):
         state = state_of(customer)
         found = state.run(run)
         lines = list(state.lines(found))
@@ -152,7 +156,10 @@ def explain(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What a terminal's encoding cannot show is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli(prog_name="halo-adsync")
 
 
@@ -166,12 +173,18 @@ def _run(
         request: Request = use_cases.new_run(
             customer, mode.value, "command line", actor(), dry_run=dry_run, person=person
         )
+        state = app.store().of(request.customer)
         run = use_cases.run(request)
         while run.status.is_open:
             terminal.say("Waiting for Halo's request budget ...")
             time.sleep(5)
-            run = use_cases.run(request)
-    return run, app.store().of(request.customer)
+            try:
+                run = use_cases.run(request)
+            except Busy as busy:  # a worker has taken this run from the queue: it is in good hands
+                if busy.holder != request.run:
+                    raise
+                run = state.run(request.run)
+    return run, state
 
 
 def _changes(state: CustomerState, run: Run) -> list[Change]:

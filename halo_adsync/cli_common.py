@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from halo_adsync import terminal
 from halo_adsync.bootstrap import app as builder
-from halo_adsync.errors import HaloAdSyncError
+from halo_adsync.errors import ConfigurationError, HaloAdSyncError
 from halo_adsync.model import CustomerId
 from halo_adsync.state.store import CustomerState
 
@@ -89,3 +90,17 @@ def state_of(customer: str) -> CustomerState:
     """Return what is kept of a customer that has to exist."""
     store = builder().store()
     return store.of(CustomerId(store.customer(customer).id))
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file for a person.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists."
+        ) from None

@@ -14,7 +14,7 @@ from halo_adsync import terminal
 from halo_adsync.bootstrap import HALO_FIELDS
 from halo_adsync.bootstrap import app as builder
 from halo_adsync.checks import check_customer, check_storage
-from halo_adsync.cli_common import AsJson, Id, state_of, told
+from halo_adsync.cli_common import AsJson, Id, state_of, told, write_file
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import export, json_schema, parse
 from halo_adsync.errors import Busy, ConfigurationError
@@ -80,7 +80,7 @@ def customer_apply(
 @customers.command("show")
 def customer_show(customer: Id, as_json: AsJson = False) -> None:
     """Print a customer's file, without what stands at its default."""
-    with told():
+    with told(customer, as_json=as_json):
         found = builder().store().customer(customer)
         if as_json:
             terminal.print_json(found.model_dump(mode="json", by_alias=True, exclude_unset=True))
@@ -91,7 +91,7 @@ def customer_show(customer: Id, as_json: AsJson = False) -> None:
 @customers.command("list")
 def customer_list(as_json: AsJson = False) -> None:
     """List the customers."""
-    with told():
+    with told(as_json=as_json):
         found = builder().store().customers()
         if as_json:
             listed = [{"id": c.id, "name": c.name, "enabled": c.enabled, "policy": c.policy} for c in found]
@@ -126,7 +126,7 @@ def customer_schema() -> None:
 
 def tree(customer: Id, as_json: AsJson = False) -> None:
     """Show the directory's containers with the people in each."""
-    with told(), terminal.Bars(hidden=as_json) as bars:
+    with told(customer, as_json=as_json), terminal.Bars(hidden=as_json) as bars:
         found = builder().store().customer(customer)
         data: list[dict[str, Any]] = []
         for block in found.directories:
@@ -245,7 +245,7 @@ def _show_rule(proposal: Proposal, *, changed: bool) -> None:
 @halo.command("probe")
 def halo_probe(customer: Id, as_json: AsJson = False) -> None:
     """Find out, by reading only, how a live instance behaves where the documentation is silent."""
-    with told():
+    with told(customer, as_json=as_json):
         found = builder().store().customer(customer)
         with builder().halo(found, Meter(), lambda: None) as instance:
             findings = instance.probe()
@@ -278,7 +278,7 @@ def halo_import(
         taken = take_over(found, chosen, connections)
         text = export(taken.customer)
         if out is not None:
-            _write(out, text)
+            write_file(out, text)
         if apply:
             store.put_customer(taken.customer)
         if as_json:
@@ -292,12 +292,3 @@ def halo_import(
         for sentence in taken.report:
             terminal.say(f"- {sentence}")
         terminal.say(f"Applied. Next: halo-adsync plan {customer}" if apply else _NOT_APPLIED)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists."
-        ) from None

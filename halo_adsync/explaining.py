@@ -43,6 +43,8 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
         ConfigurationError: several have.
         IncompleteRead, DirectoryRefused: a directory did not answer.
     """
+    if not key.strip() or any("\ud800" <= character <= "\udfff" for character in key):
+        raise ConfigurationError("Name a person by GUID, DN, logon name, UPN or mail address, in valid text.")
     found: list[Account] = []
     for block in customer.directories:
         with services.open_directory(block, meter) as directory:
@@ -55,7 +57,7 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
             " name, UPN or mail. Check the spelling; computers are not people."
         )
     if len(found) > 1:
-        names = "; ".join(account.person.dn for account in found)
+        names = "; ".join(account.person.dn for account in found[:10])
         raise ConfigurationError(
             f'{len(found)} accounts go by "{key}": give the DN of one of them ({names}).'
         )

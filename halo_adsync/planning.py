@@ -17,7 +17,7 @@ from halo_adsync.model import (
     ObjectGuid,
     Place,
 )
-from halo_adsync.plan.make import blanks_to_verify, make_plan, match_people
+from halo_adsync.plan.make import blanks_to_verify, ladder, make_plan, match_people
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.placement import WantedClient, WantedSite, client_of
 from halo_adsync.plan.places import find_client, find_site, missing, same_client, same_site
@@ -90,7 +90,8 @@ class Planner:
         wanted = list(found.wanted_sites())
         reconcile = self._mode == "reconcile"
         unknown = missing(wanted, {} if reconcile else side.places)
-        if not (newcomers or reconcile or any(site.create for site in unknown)):
+        settled = not any(site.create for site in unknown) and not _passed_over(found, side)
+        if settled and not newcomers and not reconcile:
             return side, ()
         places = self._find_places(unknown, side.places, halo)
         known = {} if reconcile else side.places
@@ -134,13 +135,13 @@ class Planner:
         """Return Halo's users that a newcomer may be; by look-ups where reading all would cost more."""
         newcomers = found.newcomers(side.links)
         taken = {link.user for link in side.links.values()}
-        if len(side.links) <= max(FEW, 100 * len(newcomers) * len(self._customer.match)):
+        if len(side.links) <= max(FEW, 100 * len(newcomers) * len(ladder(self._customer))):
             everybody = (user for client in clients for user in halo.users(client))
             return _by_id(user for user in everybody if user.id not in taken)
         keys = [
             (rung, subject.person.guid if rung == STAMP else subject.desired.fields.get(rung, ""))
             for subject in newcomers
-            for rung in self._customer.match
+            for rung in ladder(self._customer)
         ]
         found_users = (
             user
@@ -192,6 +193,19 @@ def read_request(
         groups=mine(customer.scope.groups),
         known={key.removeprefix(prefix): guid for key, guid in anchors.items() if key.startswith(prefix)},
     )
+
+
+def _passed_over(found: Survey, side: HaloSide) -> bool:
+    """Tell whether somebody linked would be moved past a site that Halo may have, though it is not known."""
+    for subject in found.subjects:
+        link = side.links.get(subject.person.guid)
+        if link is None or len(subject.options) < 2:  # noqa: PLR2004 - there is nothing to pass over
+            continue
+        keys = [option.site.key for option in subject.options]
+        chosen = next((side.places[key] for key in keys if key in side.places), None)
+        if keys[0] not in side.places and (chosen is None or chosen.site != link.site):
+            return True
+    return False
 
 
 def _clients(side: HaloSide, wanted: Iterable[WantedSite]) -> tuple[HaloClientId, ...]:

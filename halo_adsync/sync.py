@@ -32,6 +32,7 @@ from halo_adsync.planning import Planner
 from halo_adsync.services import Services
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.lease import Lease
+from halo_adsync.state.lines import counted
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status, new_run_id
 from halo_adsync.state.store import CustomerState
@@ -50,6 +51,8 @@ class _Slice:
     meter: Meter
     ends: float
     begun: float = field(default_factory=monotonic)
+    in_doubt: bool = False
+    """An earlier slice died, and its last batch may have reached Halo."""
 
     def cost(self, run: Run) -> dict[str, float]:
         """Return the run's cost so far, this slice included."""
@@ -83,8 +86,17 @@ class Sync:
     def request(self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False) -> Request:
         """Record a run and put it on the queue, for a worker to take."""
         request = self.new_run(customer, mode, reason, actor, dry_run=dry_run)
-        self._services.requests.send(request)
+        try:
+            self._services.requests.send(request)
+        except StateUnavailable as error:
+            self._settle_unsent(request, error)
+            raise
         return request
+
+    def _settle_unsent(self, request: Request, error: StateUnavailable) -> None:
+        state = self._services.store(Meter()).of(request.customer)
+        run = replace(state.run(request.run), status=Status.FAILED, message=str(error), cause=_cause(error))
+        state.skip_run(replace(run, finished=self._services.now().isoformat()))
 
     def run(self, request: Request, *, slice_seconds: float = float("inf")) -> Run:
         """Work on a run for one slice, and return it as it is then.
@@ -112,6 +124,11 @@ class Sync:
             return self._skip(run, state, busy)
         part = _Slice(customer, state, lease, meter, monotonic() + slice_seconds)
         try:
+            run = state.run(run.id)  # as it is now that nobody else can go on with it
+            if not run.status.is_open:
+                lease.release()
+                return run
+            part.in_doubt = run.status is Status.APPLYING and not run.orderly
             return self._slice(run, part)
         except LeaseLost:
             return state.run(run.id)
@@ -130,14 +147,15 @@ class Sync:
         if run is None or not run.status.is_open:
             return run
         lease = state.lease(run.id)
-        status = Status.PARTIAL if run.settled else Status.FAILED
-        run = replace(run, status=status, message=message, finished=self._services.now().isoformat())
-        state.save_run(run, lease)
+        run = state.run(run.id)
+        if run.status.is_open:
+            run = state.give_up(run, message, lease)
         lease.release()
         return run
 
     def _slice(self, run: Run, part: _Slice) -> Run:
         try:
+            self._check_instance(part)
             with self._services.open_halo(part.customer, part.meter, part.lease.pulse) as halo:
                 if run.status is not Status.APPLYING:
                     run = self._plan(run, part, halo)
@@ -161,7 +179,6 @@ class Sync:
         mode = "reconcile" if run.mode == "reconcile" else "full"  # there is no cursor to read a delta from
         run = replace(run, mode=mode, status=Status.RUNNING, batch_size=part.customer.halo.batch_size)
         part.state.save_run(run, part.lease)
-        self._check_instance(part)
         planned = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse).plan(
             part.state, halo
         )
@@ -174,9 +191,11 @@ class Sync:
     def _check_instance(self, part: _Slice) -> None:
         """Refuse to use the links of one Halo instance on another: the same ids are other people there."""
         customer, url, known = part.customer.id, part.customer.halo.url.lower(), part.state.instance()
-        if known is None:
+        if known == url:
+            return
+        if known is None or not (part.state.links() or part.state.places()):
             part.state.keep_instance(url, part.lease)
-        elif known != url:
+        else:
             raise ConfigurationError(
                 f"halo.url is {url} now, but the links of {customer} lead to users of {known}: put the old"
                 f" address back, or forget the links with `halo-adsync customer remove {customer}` and apply"
@@ -187,7 +206,7 @@ class Sync:
         """Settle what is left of the plan, as far as this slice gets."""
         if run.settled == run.total:
             return run
-        in_doubt, run = not run.orderly, replace(run, orderly=False)
+        run = replace(run, orderly=False)
         part.state.save_run(run, part.lease)
 
         def go_on(now: Run) -> bool:
@@ -195,7 +214,7 @@ class Sync:
             return monotonic() < part.ends
 
         main_site = part.customer.placement.default_site or "Main"
-        run = Applier(part.state, halo, part.lease, main_site).apply(run, go_on, in_doubt=in_doubt)
+        run = Applier(part.state, halo, part.lease, main_site).apply(run, go_on, in_doubt=part.in_doubt)
         return replace(run, orderly=True)
 
     def _skip(self, run: Run, state: CustomerState, busy: Busy) -> Run:
@@ -218,12 +237,8 @@ class Sync:
 
     def _broken(self, run: Run, part: _Slice, error: HaloAdSyncError) -> Run:
         """Finish a run that cannot go on: `failed` where nothing was changed, else `partial`."""
-        touched = part.meter.halo_writes > 0 or run.settled > 0
-        counts = dict(run.counts)
-        for line in part.state.lines(run, run.settled):
-            if line.change.kind.value in counts:
-                counts[line.change.kind.value] -= 1
-                counts["failed"] += 1
+        touched = part.meter.halo_writes > 0 or run.cost["halo_writes"] > 0 or run.settled or part.in_doubt
+        counts = counted(run, part.state.lines(run, run.settled))
         run = replace(run, status=Status.PARTIAL if touched else Status.FAILED, counts=counts)
         return self._finish(replace(run, message=str(error), cause=_cause(error)), part)
 

@@ -7,12 +7,12 @@ from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import HaloUserId, ObjectGuid
 from halo_adsync.plan.decide import Decider
 from halo_adsync.plan.decisions import decided_matches
-from halo_adsync.plan.match import Match, Newcomer, match
+from halo_adsync.plan.match import STAMP, Match, Newcomer, match
 from halo_adsync.plan.order import in_order
 from halo_adsync.plan.placement import WantedClient
 from halo_adsync.plan.policy import allow
 from halo_adsync.plan.side import HaloSide
-from halo_adsync.plan.survey import Survey
+from halo_adsync.plan.survey import Subject, Survey
 from halo_adsync.plan.types import Change, Kind, Plan, people
 
 
@@ -47,14 +47,31 @@ def match_people(customer: Customer, survey: Survey, halo: HaloSide) -> dict[Obj
     subjects = [s for s in survey.newcomers(halo.links) if s.desired.fields.get("name")]
     decided = decided_matches((subject.person.guid for subject in subjects), halo)
     newcomers = [
-        Newcomer(subject.person.guid, {key: value for key, value in subject.desired.fields.items() if value})
+        Newcomer(subject.person.guid, _keys(subject, halo))
         for subject in subjects
-        if subject.person.guid not in halo.decisions
+        if subject.person.guid not in halo.decisions or _is_to_be_created(subject, halo)
     ]
     taken = {link.user for link in halo.links.values()}
     taken |= {found.user.id for found in decided.values() if found.user is not None}
     users = (user for user in halo.users.values() if user.id not in taken)
-    return decided | match(newcomers, users, customer.match)
+    return decided | match(newcomers, users, ladder(customer))
+
+
+def ladder(customer: Customer) -> tuple[str, ...]:
+    """Return the rungs of a customer, our own stamp always first: who carries it was created by us."""
+    return (STAMP, *(rung for rung in customer.match if rung != STAMP))
+
+
+def _is_to_be_created(subject: Subject, halo: HaloSide) -> bool:
+    decision = halo.decisions.get(subject.person.guid)
+    return decision is not None and decision.action == "create"
+
+
+def _keys(subject: Subject, halo: HaloSide) -> dict[str, str]:
+    """Return what the ladder may find somebody by; nothing but the stamp where a person decided to create."""
+    if _is_to_be_created(subject, halo):
+        return {}
+    return {key: value for key, value in subject.desired.fields.items() if value}
 
 
 def blanks_to_verify(customer: Customer, plan: Plan, halo: HaloSide) -> tuple[HaloUserId, ...]:

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -24,6 +24,8 @@ from tests.contract.sync_stage import (
     HEADCOUNT,
     OFFICES,
     PEOPLE,
+    Died,
+    Fuse,
     Stage,
     company,
     delivered,
@@ -352,6 +354,49 @@ def test_a_message_that_was_given_up_fails_its_run(stage: Stage) -> None:
     done = stage.run()
     assert done.status is Status.OK
     assert stage.sync().fail(Request(CUSTOMER, done.id), "too late") == done
+
+
+def test_a_run_that_was_given_up_midway_is_partial(stage: Stage) -> None:
+    """What it wrote stays, and whom it did not come to counts as failed."""
+    stage.halo.faults.add(
+        "status", method="POST", path="/api/Users", after=1, times=1, status=429, retry_after=3600
+    )
+    request = stage.request()
+    assert stage.sync().run(request).status is Status.APPLYING
+    ended = stage.sync().fail(request, "given up")
+    assert ended == last_run(stage)
+    assert (ended.status, people(ended)) == (
+        Status.PARTIAL,
+        {"create": BATCH, "failed": HEADCOUNT - BATCH, "skipped": 1},
+    )
+
+
+@dataclass(kw_only=True)
+class BatchFuse(Fuse):
+    """Kills the worker as soon as Halo has stored its first batch."""
+
+    halo: SimulatedHalo
+
+    def step(self) -> None:
+        """Live on until then."""
+        if self.halo.people:
+            raise Died
+
+
+def test_a_first_batch_in_doubt_is_never_called_nothing(stage: Stage) -> None:
+    """Its worker died with the answer on its way; the next slice is refused by Halo before it can look."""
+    for office in OFFICES:
+        stage.halo.add_site(stage.client, office)
+    request = stage.request()
+    stage.builder.fuse = BatchFuse(halo=stage.halo)
+    with pytest.raises(Died):
+        stage.sync().run(request)
+    assert (len(stage.halo.people), stage.state.links()) == (BATCH, {})
+    stage.wait(LEASE_SECONDS)
+    stage.kill_at(None)
+    stage.environment["SECRET_HALO"] = "not-the-right-one"
+    run = stage.sync().run(request)
+    assert (run.status, run.settled, run.cause) == (Status.PARTIAL, 0, "HaloRefused")
 
 
 def test_an_interrupted_run_says_so_and_the_next_goes_on(stage: Stage) -> None:
