@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from halo_adsync.errors import Doubtful, HaloUnavailable
+from halo_adsync.errors import Doubtful, HaloRefused, HaloUnavailable
 from halo_adsync.halo.budget import Budget, Pulse, no_pulse
 from halo_adsync.halo.codec import parse
 from halo_adsync.halo.config import HaloConfig, is_loopback
@@ -28,6 +28,7 @@ class HaloApi:
 
     def __init__(self, config: HaloConfig, *, meter: Meter, budget: Budget, pulse: Pulse = no_pulse) -> None:
         self.config = config
+        self._meter = meter
         self._transport = Transport(
             headers=config.headers,
             budget=budget,
@@ -90,15 +91,21 @@ class HaloApi:
         message = Message(
             "POST", f"{self.config.url}/api{path}", json=list(elements), writes=True, repeatable=False
         )
+        writes = self._meter.halo_writes
         try:
             reply = self._signed(message)
         except NoReplyError as error:
+            if not error.sent:
+                self._meter.halo_writes = writes
             text = f"{what}: {error}"
             raise (
                 Doubtful(f"{text}.") if error.sent else HaloUnavailable(f"{text}; nothing was sent.")
             ) from None
         if not reply.ok:
-            raise failure(reply.status, reply.body, what=what, write=True, hide=hide)
+            refusal = failure(reply.status, reply.body, what=what, write=True, hide=hide)
+            if isinstance(refusal, HaloRefused):
+                self._meter.halo_writes = writes  # it was no write after all
+            raise refusal
         try:
             return parse(reply.body)
         except ValueError:

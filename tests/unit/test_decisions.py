@@ -1,9 +1,12 @@
 """What people decided by hand about accounts that matching could not settle."""
 
+from dataclasses import replace
+
 import pytest
 
 from halo_adsync.model import (
     Decision,
+    DirectoryRead,
     HaloClientId,
     HaloSiteId,
     HaloUser,
@@ -13,7 +16,10 @@ from halo_adsync.model import (
     Place,
 )
 from halo_adsync.plan.decisions import decided_matches
+from halo_adsync.plan.make import match_people
 from halo_adsync.plan.side import HaloSide
+from halo_adsync.plan.survey import survey
+from tests.support.plan import NOW, TARGET, customer, person, tree
 
 ADA, BOB = ObjectGuid("ada"), ObjectGuid("bob")
 CLIENT, OTHER = HaloClientId(11), HaloClientId(12)
@@ -86,3 +92,17 @@ def test_nobody_is_taken_twice() -> None:
     assert both[BOB].conflict
     owned = Link(BOB, HaloUserId(1), CLIENT, HaloSiteId(101), active=True, dn=BOB, fields={})  # type: ignore[arg-type]  # any text
     assert decided_matches([ADA], side([link_to(ADA, 1)], [user(1)], [owned]))[ADA].conflict
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_our_own_stamp_is_found_whatever_else_is_said(*, decided: bool) -> None:
+    """Who carries our stamp was created by us, in a run that died: no second one is made.
+
+    Neither a file without rungs nor the decision to create stands against that.
+    """
+    who, somebody = customer(match=[]), person(1)
+    stamped = replace(user(1), guid=somebody.guid)
+    decisions = [Decision(somebody.guid, "create", None, "eve", "2026-11-23")] if decided else []
+    read = DirectoryRead("corp", "CORP", tree("People"), {}, {}, (somebody,))
+    found = match_people(who, survey(who, [read], NOW, TARGET), side(decisions, [stamped]))
+    assert found[somebody.guid].user == stamped
