@@ -8,7 +8,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -21,7 +21,6 @@ from halo_adsync.halo.codec import WIDTHS, canonical_text
 from halo_adsync.model import (
     DistinguishedName,
     HaloClient,
-    HaloClientId,
     HaloSite,
     HaloSiteId,
     HaloUser,
@@ -35,13 +34,11 @@ from halo_adsync.model import (
 from halo_adsync.plan.diff import diff
 from halo_adsync.plan.make import make_plan
 from halo_adsync.plan.mapping import Target
-from halo_adsync.plan.match import STAMP
-from halo_adsync.plan.placement import WantedClient, WantedSite
-from halo_adsync.plan.places import find_client, find_site
 from halo_adsync.plan.render import as_csv, as_json, as_text
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import survey
-from halo_adsync.plan.types import BUCKETS, SITE, STRUCTURE, Change, Kind, Plan
+from halo_adsync.plan.types import BUCKETS, STRUCTURE, Kind, Plan
+from tests.support.applied import Halo, applied
 from tests.support.plan import CLIENT, CLIENT_KEY, MAIN_KEY, NOW, customer, guid, ou, person, read, tree
 
 TARGET = Target({**WIDTHS, "title": 12}, canonical_text)
@@ -123,15 +120,6 @@ def accounts(draw: st.DrawFn) -> tuple[Person, ...]:
     )
 
 
-@dataclass(frozen=True)
-class Halo:
-    """All that a Halo holds, and what the product has kept of it."""
-
-    clients: tuple[HaloClient, ...]
-    sites: tuple[HaloSite, ...]
-    side: HaloSide
-
-
 @st.composite
 def halos(draw: st.DrawFn) -> Halo:
     """Draw a Halo with some users, some of them linked, general, inactive or stamped."""
@@ -161,57 +149,6 @@ def halos(draw: st.DrawFn) -> Halo:
 def planned(who: Customer, people: Sequence[Person], side: HaloSide, ous: Tree = OUS) -> Plan:
     """Make the plan."""
     return make_plan(who, survey(who, [read(who, ous, people)], NOW, TARGET), side, "full")
-
-
-def applied(halo: Halo, plan: Plan) -> Halo:
-    """Do what applying does, on a Halo that takes everything as it is sent."""
-    clients, sites = list(halo.clients), list(halo.sites)
-    places, links, users = dict(halo.side.places), dict(halo.side.links), dict(halo.side.users)
-    for number, change in enumerate(plan.work(), start=5_000):
-        if change.kind is Kind.CREATE_CLIENT:
-            places[change.place] = client_there(change, clients, number)
-        elif change.kind is Kind.CREATE_SITE:
-            places[change.place] = site_there(change, places[change.client], sites, number)
-        else:
-            link = linked(change, places, HaloUserId(number))
-            links[link.guid] = link
-            users[link.user] = HaloUser(
-                link.user, link.client, link.site, link.active, link.guid, False, False, link.fields
-            )
-    return Halo(tuple(clients), tuple(sites), replace(halo.side, links=links, places=places, users=users))
-
-
-def client_there(change: Change, clients: list[HaloClient], number: int) -> Place:
-    """Return the client of a line, made if it is not there."""
-    stamp = ObjectGuid(change.guid) if change.guid else None
-    found = find_client(WantedClient(change.place, change.name, guid=stamp), clients)
-    if found is None:
-        clients.append(HaloClient(HaloClientId(number), change.name, guid=stamp))
-    return found or Place(change.place, HaloClientId(number), None, change.name, stamp)
-
-
-def site_there(change: Change, client: Place, sites: list[HaloSite], number: int) -> Place:
-    """Return the site of a line, made if it is not there."""
-    stamp = ObjectGuid(change.guid) if change.guid else None
-    wanted = WantedSite(change.place, WantedClient(change.client), change.name, guid=stamp)
-    found = find_site(wanted, client, [site for site in sites if site.client == client.client])
-    if found is None:
-        sites.append(HaloSite(HaloSiteId(number), client.client, change.name, guid=stamp))
-    return found or Place(change.place, client.client, HaloSiteId(number), change.name, stamp)
-
-
-def linked(change: Change, places: dict[str, Place], new: HaloUserId) -> Link:
-    """Return the link of a line's person once the line is done."""
-    written = {name: field.after for name, field in change.fields.items() if name not in {SITE, STAMP}}
-    base, place = change.base, places.get(change.place)
-    if base is None:
-        assert place is not None
-        base = Link(
-            ObjectGuid(change.guid), new, place.client, HaloSiteId(0), True, DistinguishedName(""), {}
-        )
-    site = base.site if place is None or place.site is None else place.site
-    active = base.active or change.kind in {Kind.REACTIVATE, Kind.CREATE}
-    return replace(base, site=site, active=active, fields={**base.fields, **written})
 
 
 @settings(deadline=None)

@@ -152,7 +152,7 @@ def missing_client(scene: Scene) -> None:
         (wrong_tenant, FAILED, ["halo.tenant"]),
         (missing_ou, FAILED, ["'OU=Gone,DC=corp,DC=example' is not in directory 'corp'", "remove it there"]),
         (missing_secret, USAGE, ['The secret "story-ad" is missing', AD_SECRET]),
-        (missing_client, USAGE, ["Halo has no client 4711", "correct the id"]),
+        (missing_client, USAGE, ["Halo has no client with the id 4711", "correct the id"]),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.halo.codec import WIDTHS, canonical_text
 from halo_adsync.model import HaloSiteId, Place
+from halo_adsync.plan.make import blanks_to_verify
 from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.select import only
@@ -192,3 +194,37 @@ def test_the_digest_follows_the_work_and_nothing_else() -> None:
     assert made.digest() != plan(customer(), side(), [person(1, title="x")]).digest()
     skipped = replace(person(2), enabled=False)
     assert made.digest() == plan(customer(), side(), [person(1), skipped]).digest()
+
+
+def test_blanks_are_verified_where_only_a_link_says_that_they_are_blank() -> None:
+    """Somebody may have typed into Halo since: who was not read is looked at before `fill_blank` writes."""
+    who = customer(fields={"name": "displayName", "title": {"from": "title", "mode": "fill_blank"}})
+    linked = [link(number, 10 + number, name=f"Person {number}", title="") for number in (1, 2, 3)]
+    seen = replace(user(12, stamp=2, title=""), fields={"name": "Person 2", "title": ""})
+    halo = side(*linked, seen)
+    made = plan(who, halo, [person(1, title="x"), person(2, title="x"), person(3), person(4, title="x")])
+    assert blanks_to_verify(who, made, halo) == (11,)
+
+
+def test_a_plan_for_one_person_leaves_other_clients_out() -> None:
+    """Of two clients to create, only the person's own is in the plan for that person."""
+    who = placed({"mirror": ou("S"), "site_level": 2, "client_level": 1})
+    made = plan(who, side(), [person(1, "S/A/X"), person(2, "S/B/X")], tree("S/A/X", "S/B/X"))
+    own = only(made, guid(1))
+    assert [(change.kind, change.name) for change in own.changes] == [
+        (Kind.CREATE_CLIENT, "A"),
+        (Kind.CREATE_SITE, "X"),
+        (Kind.CREATE, "Person 1"),
+    ]
+
+
+def test_why_a_client_is_created_is_said() -> None:
+    """One that mirrors an OU and one that the file names have reasons of their own."""
+    rules: list[dict[str, Any]] = [
+        {"mirror": ou("S"), "site_level": 2, "client_level": 1},
+        {"ou": ou("F"), "site": {"name": "HQ"}, "client": {"name": "Fabrikam"}},
+    ]
+    made = plan(placed(*rules), side(), [person(1, "S/A/X"), person(2, "F")], tree("S/A/X", "F"))
+    reasons = {change.name: change.reason for change in made.changes if change.kind is Kind.CREATE_CLIENT}
+    assert "mirrors an OU" in reasons["A"]
+    assert "customer file" in reasons["Fabrikam"]

@@ -99,6 +99,13 @@ def test_the_text_says_what_who_why_and_each_value() -> None:
     assert '      name: "Bob"\n' in shown
 
 
+def test_places_to_create_are_counted_apart_from_people() -> None:
+    """The first line counts clients and sites together, and only those."""
+    lines = [change(1, Kind.CREATE_CLIENT), change(2, Kind.CREATE_SITE), change(3, Kind.CREATE)]
+    assert text(*lines).splitlines()[0].endswith(": 2 clients and sites to create, 1 create")
+    assert text().splitlines()[0].endswith(": nobody is in scope")
+
+
 def test_every_kind_of_line_has_its_heading() -> None:
     """No line of a plan is left out of the text because somebody forgot its kind."""
     shown = text(*(change(number, kind) for number, kind in enumerate(Kind)))
