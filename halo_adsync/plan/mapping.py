@@ -7,6 +7,8 @@ from halo_adsync.customer import Customer
 from halo_adsync.model import AttributeValue, Person
 from halo_adsync.plan.templates import Expression, ExpressionError, compile_expression
 
+NO_FACTS: Mapping[str, AttributeValue] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Desired:
@@ -36,9 +38,15 @@ class Mapper:
             (name, compile_expression(rule.source)) for name, rule in sorted(customer.fields.items())
         )
 
-    def desire(self, person: Person, netbios: str) -> Desired:
-        """Work out every mapped field for one person."""
-        values = values_of(person, netbios)
+    def desire(self, person: Person, netbios: str, facts: Mapping[str, AttributeValue] = NO_FACTS) -> Desired:
+        """Work out every mapped field for one person.
+
+        Args:
+            person: the account.
+            netbios: the NetBIOS name of its domain.
+            facts: what else is known of it, by the built-in names of templates.
+        """
+        values = values_of(person, netbios, facts)
         fields: dict[str, str] = {}
         notes: list[str] = []
         for name, expression in self._compiled:
@@ -59,9 +67,11 @@ class Mapper:
         return Desired(fields, tuple(notes))
 
 
-def values_of(person: Person, netbios: str) -> Mapping[str, AttributeValue]:
+def values_of(
+    person: Person, netbios: str, facts: Mapping[str, AttributeValue] = NO_FACTS
+) -> Mapping[str, AttributeValue]:
     """Return what an expression may read: the account's attributes, and the built-in names."""
-    return {**person.attributes, "netbios": netbios, "guid": person.guid, "dn": person.dn}
+    return {**person.attributes, **facts, "netbios": netbios, "guid": person.guid, "dn": person.dn}
 
 
 def cut(text: str, width: int | None) -> str:
