@@ -40,12 +40,12 @@ def as_csv(changes: Sequence[Change]) -> str:
     """Write one row a changed field (one row a line without any), safe to open in a spreadsheet."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(["kind", "name", "dn", "guid", "halo_id", "reason", "field", "before", "after"])
+    writer.writerow(["kind", "name", "dn", "guid", "halo_id", "reason", "field", "before", "after", "record"])
     for change in changes:
         head = [change.kind.value, change.name, change.dn, change.guid, change.user or "", change.reason]
         for field, difference in change.fields.items() or [("", None)]:
             tail = [field, difference.before or "", difference.after] if difference else ["", "", ""]
-            writer.writerow([_harmless(str(cell)) for cell in (*head, *tail)])
+            writer.writerow([_harmless(str(cell)) for cell in (*head, *tail, change.record.value)])
     return buffer.getvalue()
 
 

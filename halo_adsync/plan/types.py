@@ -26,6 +26,13 @@ class Kind(StrEnum):
     CONFLICT = "conflict"
 
 
+class Record(StrEnum):
+    """Which kind of record in Halo a line speaks of, where it speaks of one person's."""
+
+    USER = "user"
+    AGENT = "agent"
+
+
 STRUCTURE = (Kind.CREATE_CLIENT, Kind.CREATE_SITE)
 SITE = "site"
 """The entry of a change's fields that stands for its place, by name, and is no field of Halo's."""
@@ -65,6 +72,8 @@ class Change:
     """What Halo holds of the person before the change; the link is made from it when the line is settled."""
     adopts: bool = False
     """First contact with a user that was there already: settling this line makes the link."""
+    record: Record = Record.USER
+    """Which of a person's records in Halo the line is about; somebody may have more than one."""
 
     @property
     def is_work(self) -> bool:
@@ -75,6 +84,7 @@ class Change:
         """Return the line as `plan --format json` shows it."""
         return {
             "kind": self.kind.value,
+            "record": None if self.kind in STRUCTURE else self.record.value,
             "guid": self.guid,
             "dn": self.dn,
             "name": self.name,
@@ -111,8 +121,11 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Return how many people are in each bucket, and in `failed`, of which a plan knows none."""
-        counted = Counter(change.kind for change in self.changes)
+        """Return how many people are in each bucket, and in `failed`, of which a plan knows none.
+
+        Everybody counts once, as a user; their other records are counted elsewhere.
+        """
+        counted = Counter(change.kind for change in self.changes if change.record is Record.USER)
         counted[Kind.UNCHANGED] += self.unchanged
         return {bucket.value: counted[bucket] for bucket in BUCKETS} | {"failed": 0}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from halo_adsync.model import Link, Place, RunId
-from halo_adsync.plan.types import Change
+from halo_adsync.plan.types import Change, Record
 from halo_adsync.state import rows
 from halo_adsync.state.runs import Run
 from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, payload_bytes
@@ -76,7 +76,7 @@ def portions[Item](
 def counted(run: Run, failed: Iterable[Line]) -> dict[str, int]:
     """Return the run's counts with these lines' people moved from their buckets to `failed`."""
     counts = dict(run.counts)
-    for kind in (line.change.kind.value for line in failed):
+    for kind in (line.change.kind.value for line in failed if line.change.record is Record.USER):
         if kind in counts:
             counts[kind] -= 1
             counts["failed"] += 1

@@ -19,7 +19,7 @@ from halo_adsync.model import (
     Place,
     RunId,
 )
-from halo_adsync.plan.types import Change, FieldChange, Kind
+from halo_adsync.plan.types import Change, FieldChange, Kind, Record
 from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
 
 TEXT_CHUNK = MAX_PROPERTY_BYTES // 4
@@ -188,6 +188,7 @@ def _change(change: Change) -> dict[str, Any]:
         "fields": {name: [c.before, c.after] for name, c in change.fields.items()},
         "base": _base(change.base) if change.base else None,
         "adopts": change.adopts,
+        "record": "" if change.record is Record.USER else change.record.value,
     }
     return {name: value for name, value in data.items() if value or type(value) is int}
 
@@ -203,6 +204,7 @@ def _to_change(data: Mapping[str, Any]) -> Change:
         fields={name: FieldChange(before, after) for name, (before, after) in data.get("fields", {}).items()},
         base=Link(**data["base"]) if "base" in data else None,
         adopts=data.get("adopts", False),
+        record=Record(data.get("record", Record.USER)),
     )
 
 

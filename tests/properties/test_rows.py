@@ -17,7 +17,7 @@ from halo_adsync.model import (
     Place,
     RunId,
 )
-from halo_adsync.plan.types import Change, FieldChange, Kind, Violation
+from halo_adsync.plan.types import Change, FieldChange, Kind, Record, Violation
 from halo_adsync.state import rows
 from halo_adsync.state.runs import Run, Status, run_of, run_row
 from halo_adsync.state.table import FORBIDDEN_IN_KEYS, Operation, Row, check_limits
@@ -50,6 +50,7 @@ CHANGES = st.builds(
     fields=st.dictionaries(ANY, st.builds(FieldChange, st.none() | ANY, ANY), max_size=4),
     base=st.none() | LINKS,
     adopts=st.booleans(),
+    record=st.sampled_from(Record),
 )
 
 

@@ -13,7 +13,7 @@ from halo_adsync.plan.make import blanks_to_verify
 from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.select import only
-from halo_adsync.plan.types import SITE, FieldChange, Kind
+from halo_adsync.plan.types import SITE, FieldChange, Kind, Record
 from tests.support.plan import (
     CLIENT,
     NOW,
@@ -228,3 +228,11 @@ def test_why_a_client_is_created_is_said() -> None:
     reasons = {change.name: change.reason for change in made.changes if change.kind is Kind.CREATE_CLIENT}
     assert "mirrors an OU" in reasons["A"]
     assert "customer file" in reasons["Fabrikam"]
+
+
+def test_other_records_of_a_person_are_not_counted_among_people() -> None:
+    """Everybody is in one bucket, however many records in Halo the plan speaks of."""
+    made = plan(customer(), side(), [person(1)])
+    agent = replace(line_of(made, 1), record=Record.AGENT)
+    assert replace(made, changes=(*made.changes, agent)).counts() == made.counts()
+    assert (agent.as_json()["record"], line_of(made, 1).as_json()["record"]) == ("agent", "user")

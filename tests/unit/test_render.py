@@ -51,6 +51,7 @@ def test_json_holds_every_line_with_before_and_after() -> None:
         shown.items()
         >= {
             "kind": "update",
+            "record": "user",
             "guid": guid(1),
             "dn": "CN=Person 1,DC=x",
             "halo_id": 7,
