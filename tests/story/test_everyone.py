@@ -1,6 +1,5 @@
 """The story of a trust: its OU tree of three levels becomes Halo's clients and sites, on a real domain.
 
-
 Chapter after chapter, through the command line: mirrored with one command, 500 users adopted who were there
 already, OUs renamed and moved, people moved, nested groups. What Halo must hold is worked out from what was
 put into the directory, without any code of the product.
