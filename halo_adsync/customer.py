@@ -36,10 +36,11 @@ from halo_adsync.customer_values import (
     Timezone,
 )
 from halo_adsync.model import CustomerId
-from halo_adsync.plan.templates import compile_expression
+from halo_adsync.plan.templates import MANAGER, compile_expression
 
 __all__ = [
     "DEFAULT_FIELDS",
+    "MANAGER_FACTS",
     "OWNED_BY_THE_SYNC",
     "AttributeRule",
     "ClientRef",
@@ -90,6 +91,12 @@ def _halo_field(name: str) -> str:
 
 HaloField = Annotated[str, AfterValidator(_halo_field)]
 
+MANAGER_FACTS: Mapping[str, str] = {
+    "manager_name": "name",
+    "manager_email": "emailaddress",
+    "manager_login": "login",
+}
+"""The Halo field of the manager that each of these names of a template stands for."""
 DEFAULT_FIELDS: Mapping[str, str | dict[str, str]] = {
     "name": "{{ displayName or cn }}",
     "firstname": "givenName",
@@ -199,6 +206,21 @@ class Customer(Part):
             raise ValueError("two keys differ in case only, and Halo takes them for one field")
         return fields
 
+    @field_validator("fields")
+    @classmethod
+    def _managers_are_told(cls, fields: Mapping[str, FieldRule]) -> Mapping[str, FieldRule]:
+        """Refuse what would chase its own tail: a manager's e-mail address that rests on the manager's."""
+        for name, rule in fields.items():
+            used = compile_expression(rule.source).built_in & MANAGER
+            if used and name in MANAGER_FACTS.values():
+                raise ValueError(f"{name} may not rest on {min(used)}, which is made from it in turn")
+            lacking = [fact for fact in sorted(used) if MANAGER_FACTS.get(fact, name) not in fields]
+            if lacking:
+                raise ValueError(
+                    f"{name} reads {lacking[0]}, which needs {MANAGER_FACTS[lacking[0]]} to be mapped as well"
+                )
+        return fields
+
     @field_validator("match")
     @classmethod
     def _each_once[T](cls, match: tuple[T, ...]) -> tuple[T, ...]:
@@ -216,6 +238,10 @@ class Customer(Part):
         sources = [rule.source for rule in self.fields.values()]
         sources += [rule.attribute for rule in self.placement.rules if isinstance(rule, AttributeRule)]
         return frozenset().union(*(compile_expression(source).attributes for source in sources))
+
+    def reads_managers(self) -> bool:
+        """Tell whether a mapping reads who somebody's manager is."""
+        return any(compile_expression(rule.source).built_in & MANAGER for rule in self.fields.values())
 
     def placement_ous(self) -> tuple[str, ...]:
         """Return the DNs that placement rules name, in their order."""

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator,
 
 from halo_adsync.customer_connections import Part
 from halo_adsync.customer_values import Dn, Name, Source
+from halo_adsync.plan.templates import MANAGER, compile_expression
 
 
 class _NameOrId(Part):
@@ -62,6 +63,13 @@ class AttributeRule(Part):
 
     attribute: Source
     create: bool = False
+
+    @field_validator("attribute")
+    @classmethod
+    def _of_the_account_itself(cls, value: str) -> str:
+        if used := compile_expression(value).built_in & MANAGER:
+            raise ValueError(f"may not use {min(used)}: a place is found before anybody's manager is")
+        return value
 
 
 def _rule_kind(rule: Any) -> str | None:

@@ -91,6 +91,10 @@ class DirectoryRead:
     groups: Mapping[str, frozenset[ObjectGuid]]
     """The members, nested ones included, of every group that the file names, by the group's DN there."""
     people: tuple[Person, ...]
+    managers: Mapping[ObjectGuid, str] = field(default_factory=dict)
+    """The canonical DN of each account's manager, for accounts that have one; empty unless asked for."""
+    names: Mapping[str, ObjectGuid] = field(default_factory=dict)
+    """The accounts of this read by canonical DN; empty unless managers were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ def account_request(customer: Customer, directory: DirectoryBlock, key: str) -> 
     """Say how to find one account, whether it is in scope or not."""
     request = read_request(customer, directory, {})
     ous = (*request.include, *request.exclude, *request.anchors)
-    return replace(request, include=(), exclude=(), filter="", anchors=ous, person=key)
+    return replace(request, include=(), exclude=(), filter="", anchors=ous, person=key, managers=False)
 
 
 def read_request(
@@ -191,6 +191,7 @@ def read_request(
         filter=customer.scope.filter,
         anchors=mine(customer.placement_ous()),
         groups=mine(customer.scope.groups),
+        managers=customer.reads_managers(),
         known={key.removeprefix(prefix): guid for key, guid in anchors.items() if key.startswith(prefix)},
     )
 

@@ -30,6 +30,7 @@ __all__ = [
     "GROUP",
     "GUID",
     "IDENTITY",
+    "MANAGER",
     "MEMBER",
     "NETBIOS",
     "PEOPLE",
@@ -64,6 +65,7 @@ __all__ = [
 EVERYTHING = "(objectClass=*)"
 GUID = "objectGUID"
 MEMBER = "member"
+MANAGER = "manager"
 IDENTITY = frozenset({GUID, "userAccountControl", "accountExpires"})
 """What is read of every person, whatever the customer's file asks for."""
 ROOT_DSE = ("defaultNamingContext", "configurationNamingContext")

@@ -25,6 +25,8 @@ class ReadRequest:
     """Further DNs of containers that the file names (placement rules): resolved, never read for people."""
     groups: tuple[str, ...] = ()
     """DNs of groups whose nested members are wanted."""
+    managers: bool = False
+    """Whether to tell who is whose manager."""
     known: Mapping[str, ObjectGuid] = field(default_factory=dict)
     """GUIDs that these DNs were resolved to before: followed by GUID, whatever the DN is by now."""
 

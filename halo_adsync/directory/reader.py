@@ -1,6 +1,6 @@
 """One pass over a directory on one server: everything that a read request asks for, or an error."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from halo_adsync.directory.config import DirectoryConfig
@@ -8,6 +8,7 @@ from halo_adsync.directory.connection import Session
 from halo_adsync.directory.entry import (
     GROUP,
     IDENTITY,
+    MANAGER,
     NETBIOS,
     ROOT_DSE,
     RawEntry,
@@ -47,14 +48,18 @@ class Reader:
             for dn, group in groups.items()
             if group is not None
         }
-        people = self._people(request, anchors, progress)
+        managers: dict[ObjectGuid, str] = {}
+        people = self._people(request, anchors, managers, progress)
+        names = {dn_key(person.dn): person.guid for person in people} if members or request.managers else {}
         return DirectoryRead(
             directory=self._config.id,
             netbios=netbios,
             tree=self._containers.tree,
             anchors=anchors,
-            groups=_matched(members, people),
+            groups=_matched(members, names),
             people=people,
+            managers=_canonical(managers),
+            names=names if request.managers else {},
         )
 
     def count(self, progress: Progress) -> tuple[CountedContainer, ...]:
@@ -120,8 +125,13 @@ class Reader:
         )
 
     def _people(
-        self, request: ReadRequest, anchors: dict[str, ObjectGuid], progress: Progress
+        self,
+        request: ReadRequest,
+        anchors: dict[str, ObjectGuid],
+        managers: dict[ObjectGuid, str],
+        progress: Progress,
     ) -> tuple[Person, ...]:
+        """Read everybody, and enter into `managers` whom each names, where that is asked for."""
         excluded = {anchors[dn] for dn in request.exclude}
         kept = {name.lower().partition(";")[0] for name in request.attributes}
         people: dict[ObjectGuid, Person] = {}
@@ -137,13 +147,16 @@ class Reader:
                         attributes=kept,
                     )
                     people[person.guid] = person
+                    if request.managers and (manager := entry.text(MANAGER)):
+                        managers[person.guid] = manager
             progress(len(people))
         return tuple(people.values())
 
     def _pages_of_people(
         self, request: ReadRequest, anchors: dict[str, ObjectGuid]
     ) -> Iterator[list[RawEntry]]:
-        wanted = {name.lower(): name for name in sorted(request.attributes | IDENTITY)}
+        asked = request.attributes | IDENTITY | ({MANAGER} if request.managers else frozenset())
+        wanted = {name.lower(): name for name in sorted(asked)}
         search_filter = people_filter(request.filter)
         if request.person:
             search_filter = both(search_filter, person_filter(request.person))
@@ -164,12 +177,17 @@ class Reader:
         return [guid_dn(guid) for guid in topmost]
 
 
-def _matched(members: dict[str, set[str]], people: Iterable[Person]) -> dict[str, frozenset[ObjectGuid]]:
+def _matched(
+    members: dict[str, set[str]], names: Mapping[str, ObjectGuid]
+) -> dict[str, frozenset[ObjectGuid]]:
     """Turn the DNs of members into GUIDs, as far as they are people of this read."""
-    if not members:
-        return {}
-    by_name = {dn_key(person.dn): person.guid for person in people}
     return {
-        group: frozenset(by_name[name] for name in map(dn_key, names) if name in by_name)
-        for group, names in members.items()
+        group: frozenset(names[name] for name in map(dn_key, dns) if name in names)
+        for group, dns in members.items()
     }
+
+
+def _canonical(managers: Mapping[ObjectGuid, str]) -> dict[ObjectGuid, str]:
+    """Bring the managers' DNs into canonical form, each spelling once: many people share one manager."""
+    canonical = {dn: dn_key(dn) for dn in set(managers.values())}
+    return {guid: canonical[dn] for guid, dn in managers.items()}

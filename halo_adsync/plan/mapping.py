@@ -38,6 +38,10 @@ class Mapper:
             (name, compile_expression(rule.source)) for name, rule in sorted(customer.fields.items())
         )
 
+    def using(self, names: frozenset[str]) -> frozenset[str]:
+        """Return the fields whose expressions read any of these built-in names."""
+        return frozenset(field for field, expression in self._compiled if expression.built_in & names)
+
     def desire(self, person: Person, netbios: str, facts: Mapping[str, AttributeValue] = NO_FACTS) -> Desired:
         """Work out every mapped field for one person.
 

@@ -1,14 +1,16 @@
 """Survey: what the directories ask for, before anything of Halo is known. The first half of a plan."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from halo_adsync.customer import Customer
+from halo_adsync.customer import MANAGER_FACTS, Customer
 from halo_adsync.model import DirectoryRead, Link, ObjectGuid, Person
+from halo_adsync.plan.managers import Chief, Managers, circle_warnings
 from halo_adsync.plan.mapping import Desired, Mapper, Target
 from halo_adsync.plan.placement import Option, Placing, WantedSite
 from halo_adsync.plan.scope import Scoping
+from halo_adsync.plan.templates import MANAGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,54 @@ def survey(customer: Customer, reads: Sequence[DirectoryRead], now: datetime, ta
             desired = mapper.desire(person, read.netbios)
             options = tuple(placing.options(person)) if outside is None else ()
             subjects.setdefault(person.guid, Subject(person, outside, desired, options))
+    warnings = list(_warnings(customer))
+    if mapper.using(MANAGER):
+        managers = Managers(reads)
+        warnings += _circles(subjects, managers)
+        subjects = _with_managers(
+            subjects, managers, mapper, {read.directory: read.netbios for read in reads}
+        )
     ordered = sorted(subjects.values(), key=lambda subject: subject.person.guid)
-    return Survey(tuple(ordered), tuple(_warnings(customer)))
+    return Survey(tuple(ordered), tuple(warnings))
+
+
+def _with_managers(
+    subjects: Mapping[ObjectGuid, Subject], managers: Managers, mapper: Mapper, netbios: Mapping[str, str]
+) -> dict[ObjectGuid, Subject]:
+    """Return everybody with the fields that rest on their managers; what cannot be told is left as it is."""
+    resting = mapper.using(MANAGER)
+    needed = {source for fact, source in MANAGER_FACTS.items() if mapper.using(frozenset({fact}))}
+    inside = {guid: subject for guid, subject in subjects.items() if subject.outside is None}
+    chiefs = {
+        guid: Chief(subject.person.dn, subject.desired.fields)
+        for guid, subject in inside.items()
+        if needed <= subject.desired.fields.keys()
+    }
+    completed = dict(subjects)
+    for guid, subject in inside.items():
+        if not managers.has(guid):
+            continue
+        manager = managers.of(guid)
+        chief = chiefs.get(manager) if manager else None
+        if chief is not None:
+            person = subject.person
+            desired = mapper.desire(person, netbios[person.directory], chief.facts())
+        else:
+            desired = _left_as_they_are(subject.desired, resting)
+        completed[guid] = replace(subject, desired=desired)
+    return completed
+
+
+def _left_as_they_are(desired: Desired, resting: frozenset[str]) -> Desired:
+    fields = {name: value for name, value in desired.fields.items() if name not in resting}
+    names = " and ".join(sorted(resting))
+    note = f"left as it is: {names}, for the manager is not in scope, or not read"
+    return Desired(fields, (*desired.notes, note))
+
+
+def _circles(subjects: Mapping[ObjectGuid, Subject], managers: Managers) -> Iterator[str]:
+    names = {guid: subject.person.dn for guid, subject in subjects.items() if subject.outside is None}
+    return circle_warnings(managers.circles(names), names)
 
 
 def _warnings(customer: Customer) -> Iterator[str]:

@@ -22,8 +22,12 @@ MAX_DEPTH = 50
 MAX_RESULT = 10_000
 MAX_VALUES = 1_000_000
 """The most characters that a template's attributes hold together, each counted as often as it is used."""
-BUILT_IN = frozenset({"netbios", "guid", "dn"})
-"""Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN."""
+MANAGER_DN = "manager_dn"
+MANAGER = frozenset({MANAGER_DN, "manager_name", "manager_email", "manager_login"})
+"""Names for what the record of somebody's manager is to hold."""
+BUILT_IN = frozenset({"netbios", "guid", "dn"}) | MANAGER
+"""Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN, and
+what is known of the manager."""
 
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _ALLOWED: frozenset[type[nodes.Node]] = frozenset({
@@ -150,6 +154,11 @@ class Expression:
     """How often the template uses each name, as it is spelled there."""
     _render: Any
 
+    @property
+    def built_in(self) -> frozenset[str]:
+        """The names of `BUILT_IN` that it reads."""
+        return BUILT_IN.intersection(name.lower() for name in self._names)
+
     def __call__(self, values: Mapping[str, AttributeValue]) -> str:
         """Evaluate over `values` (by lower-case name) and return the trimmed text.
 
@@ -187,9 +196,9 @@ def compile_expression(source: str) -> Expression:
         ExpressionError: it is neither, or uses what templates may not use.
     """
     if not is_template(source):
-        if not _ATTRIBUTE.fullmatch(source):
+        if not _ATTRIBUTE.fullmatch(source) and source.lower() not in BUILT_IN:
             raise ExpressionError("neither an attribute name nor a template; a template has {{ }}")
-        return Expression(source, frozenset({source.lower()}), {source: 1}, None)
+        return Expression(source, frozenset({source.lower()}) - BUILT_IN, {source: 1}, None)
     if len(source) > MAX_SOURCE:
         raise ExpressionError(f"a template has at most {MAX_SOURCE} characters, this one {len(source)}")
     try:

@@ -339,3 +339,22 @@ def test_ordinary_read_costs_four_searches(directory_stand: DirectoryStand, dire
         directory.close()
         directory.close()
         assert names(directory.read(request_for(directory_ou), quiet).people) == ["Anna"]
+
+
+def test_managers_are_told_by_account(directory_stand: DirectoryStand, directory_ou: str) -> None:
+    """Only where they are asked for; a manager who is not read is told as well, but leads to nobody."""
+    inside = directory_stand.edits.add_ou("Inside", directory_ou)
+    boss = directory_stand.person("Böss, Jr.", inside)
+    stranger = directory_stand.person("Stranger", directory_ou)
+    directory_stand.person("Anna", inside, manager=boss)
+    directory_stand.person("Bob", inside, manager=stranger)
+    result = read(directory_stand, inside, managers=True)
+    people = {person.dn.partition(",")[0]: person for person in result.people}
+    leads = {person: result.names.get(dn) for person, dn in result.managers.items()}
+    assert leads == {
+        people["CN=Anna"].guid: next(person.guid for person in result.people if person.dn == boss),
+        people["CN=Bob"].guid: None,
+    }
+    assert all("manager" not in person.attributes for person in result.people)
+    without = read(directory_stand, inside)
+    assert (without.managers, without.names) == ({}, {})

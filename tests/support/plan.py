@@ -99,12 +99,26 @@ def read(
     ous: Tree,
     people: Iterable[Person],
     groups: Mapping[str, frozenset[ObjectGuid]] | None = None,
+    managers: Mapping[int, int] | None = None,
 ) -> DirectoryRead:
-    """Return what reading the directory brings; names of OUs that are not in the tree stay unresolved."""
+    """Return what reading the directory brings; names of OUs that are not in the tree stay unresolved.
+
+    `managers` says by number who is managed by whom.
+    """
+    people = tuple(people)
     there = {container.dn: container.guid for container in ous.containers.values()}
     named = (*who.scope.include, *who.scope.exclude, *who.placement_ous())
     anchors = {dn: there[DistinguishedName(dn)] for dn in named if dn in there}
-    return DirectoryRead("corp", "CORP", ous, anchors, groups or {}, tuple(people))
+    return DirectoryRead(
+        "corp",
+        "CORP",
+        ous,
+        anchors,
+        groups or {},
+        people,
+        managers={guid(number): guid(manager) for number, manager in (managers or {}).items()},
+        names={found.guid: found.guid for found in people},
+    )
 
 
 def user(number: int, *, stamp: int | None = None, site: int = 101, **more: Any) -> HaloUser:
