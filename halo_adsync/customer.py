@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -29,13 +30,17 @@ from halo_adsync.customer_values import (
     Dn,
     Filter,
     Identifier,
+    LookupTable,
     Name,
     Percent,
     Quiet,
+    Region,
     Source,
+    TableName,
     Timezone,
 )
 from halo_adsync.model import CustomerId
+from halo_adsync.plan.filters import Shared, folded
 from halo_adsync.plan.templates import MANAGER, compile_expression
 
 __all__ = [
@@ -76,6 +81,7 @@ class FieldRule(Part):
     source: Source = Field(alias="from")
     mode: Literal["always", "on_create", "fill_blank"] = "always"
     blank: Literal["keep", "clear"] = "keep"
+    too_long: Literal["cut", "refuse"] = "cut"
 
     @model_validator(mode="before")
     @classmethod
@@ -173,6 +179,8 @@ class Customer(Part):
     halo: HaloBlock
     directories: Annotated[tuple[DirectoryBlock, ...], Field(min_length=1)]
     scope: Scope = Scope()
+    lookups: Mapping[TableName, LookupTable] = {}
+    phone_region: Region = ""
     placement: Placement
     fields: Annotated[Mapping[HaloField, FieldRule], Field(min_length=1, validate_default=True)] = (
         DEFAULT_FIELDS  # type: ignore[assignment]  # pydantic turns the short forms into rules
@@ -196,6 +204,23 @@ class Customer(Part):
         if len(directories) > 1 and not all(directory.base_dn for directory in directories):
             raise ValueError("with several directories each needs its base_dn, to tell whose OUs are meant")
         return directories
+
+    @field_validator("placement")
+    @classmethod
+    def _placed_by_known_tables(cls, placement: Placement, info: ValidationInfo) -> Placement:
+        for rule in placement.rules:
+            if isinstance(rule, AttributeRule):
+                _check_tables(rule.attribute, info, "a rule")
+        return placement
+
+    @field_validator("fields")
+    @classmethod
+    def _made_by_known_tables(
+        cls, fields: Mapping[str, FieldRule], info: ValidationInfo
+    ) -> Mapping[str, FieldRule]:
+        for name, rule in fields.items():
+            _check_tables(rule.source, info, name)
+        return fields
 
     @field_validator("fields")
     @classmethod
@@ -243,6 +268,13 @@ class Customer(Part):
         """Tell whether a mapping reads who somebody's manager is."""
         return any(compile_expression(rule.source).built_in & MANAGER for rule in self.fields.values())
 
+    def shared(self) -> Shared:
+        """Return what all templates of the file share."""
+        tables = {
+            name: {folded(key): value for key, value in table.items()} for name, table in self.lookups.items()
+        }
+        return Shared(tables, self.phone_region)
+
     def placement_ous(self) -> tuple[str, ...]:
         """Return the DNs that placement rules name, in their order."""
         return tuple(dn for rule in self.placement.rules for dn in rule_dns(rule))
@@ -262,3 +294,11 @@ class Customer(Part):
         """Return a digest over what a stored plan depends on: all but name, schedule and notifications."""
         data = self.model_dump(mode="json", by_alias=True, exclude={"name", "enabled", "schedule", "notify"})
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_tables(source: str, info: ValidationInfo, user: str) -> None:
+    """Refuse an expression with a lookup table that the file does not have."""
+    known = info.data.get("lookups")
+    unknown = () if known is None else sorted(compile_expression(source).tables - known.keys())
+    if unknown:
+        raise ValueError(f'{user} uses the lookup table "{unknown[0]}", which lookups does not have')

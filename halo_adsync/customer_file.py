@@ -18,7 +18,7 @@ _MESSAGES: Mapping[str, str] = {
     "string_type": "must be a text; put a number in quotes to make it one",
 }
 _MISSHAPEN: Mapping[str, str] = {
-    "FieldRule": "must be an attribute's name, a template, or { from: ..., mode: ..., blank: ... }",
+    "FieldRule": "must be an attribute's name, a template, or { from: ..., mode: ..., blank: ..., ... }",
 }
 type _Path = tuple[str | int, ...]
 

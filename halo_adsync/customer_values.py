@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from halo_adsync.directory.dn import parse_dn
 from halo_adsync.directory.filters import checked_filter
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.plan.filters import folded, is_region
 from halo_adsync.plan.templates import ExpressionError, compile_expression
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -93,6 +94,18 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _lookup_table(table: Mapping[str, str]) -> Mapping[str, str]:
+    if len({folded(key) for key in table}) < len(table):
+        raise ValueError("two keys differ in case only, and a lookup takes them for one")
+    return table
+
+
+def _region(value: str) -> str:
+    if value and not is_region(value):
+        raise ValueError("must be a country's two letters (ISO 3166-1), for example GB")
+    return value.upper()
+
+
 def _quiet(value: str) -> str:
     if not _QUIET.fullmatch(value):
         raise ValueError('must be a span such as "mon-fri 09:00-11:00" or "22:00-06:00"')
@@ -107,14 +120,19 @@ Source = Annotated[str, AfterValidator(_expression)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Quiet = Annotated[str, AfterValidator(_quiet)]
+LookupTable = Annotated[Mapping[str, str], AfterValidator(_lookup_table)]
+Region = Annotated[str, AfterValidator(_region)]
 _IDENTIFIER = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+_TABLE_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 _KEY_VAULT_NAME = r"^[A-Za-z0-9-]{1,127}$"
 PATTERNS: Mapping[str, str] = {
     _IDENTIFIER: "must be made of a to z, 0 to 9 and dashes, 63 at most, with no dash at either end",
+    _TABLE_NAME: "must begin with a letter, and be made of letters, digits, dashes and underscores",
     _KEY_VAULT_NAME: "must be a secret's name, made of letters, digits and dashes; never the secret itself",
 }
 """What the patterns of the file mean, in words."""
 Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
+TableName = Annotated[str, Field(pattern=_TABLE_NAME)]
 SecretName = Annotated[str, Field(pattern=_KEY_VAULT_NAME)]
 """A name in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from halo_adsync.customer import Customer
+from halo_adsync.customer import Customer, FieldRule
 from halo_adsync.model import AttributeValue, Person
 from halo_adsync.plan.templates import Expression, ExpressionError, compile_expression
 
@@ -34,13 +34,14 @@ class Mapper:
 
     def __init__(self, customer: Customer, target: Target) -> None:
         self._target = target
-        self._compiled: tuple[tuple[str, Expression], ...] = tuple(
-            (name, compile_expression(rule.source)) for name, rule in sorted(customer.fields.items())
+        self._shared = customer.shared()
+        self._compiled: tuple[tuple[str, FieldRule, Expression], ...] = tuple(
+            (name, rule, compile_expression(rule.source)) for name, rule in sorted(customer.fields.items())
         )
 
     def using(self, names: frozenset[str]) -> frozenset[str]:
         """Return the fields whose expressions read any of these built-in names."""
-        return frozenset(field for field, expression in self._compiled if expression.built_in & names)
+        return frozenset(field for field, _, expression in self._compiled if expression.built_in & names)
 
     def desire(self, person: Person, netbios: str, facts: Mapping[str, AttributeValue] = NO_FACTS) -> Desired:
         """Work out every mapped field for one person.
@@ -53,22 +54,33 @@ class Mapper:
         values = values_of(person, netbios, facts)
         fields: dict[str, str] = {}
         notes: list[str] = []
-        for name, expression in self._compiled:
+        for name, rule, expression in self._compiled:
             try:
-                value = expression(values)
-                value = self._target.canonical(name, value) if value else ""
+                value = expression(values, self._shared)
+                fields[name], note = self._fitted(name, rule, value) if value else ("", "")
             except ExpressionError as error:
-                notes.append(f"{name} is left as it is: {error}")
-                continue
+                note = f"{name} is left as it is: {error}"
             except ValueError:
-                notes.append(f"{name} is left as it is: Halo cannot store a value of this form there")
-                continue
-            fields[name] = cut(value, self._target.widths.get(name.lower()))
-            if fields[name] != value:
-                notes.append(
-                    f"{name} is cut to the {self._target.widths[name.lower()]} characters that Halo stores"
-                )
+                note = f"{name} is left as it is: Halo cannot store a value of this form there"
+            if note:
+                notes.append(note)
         return Desired(fields, tuple(notes))
+
+    def _fitted(self, name: str, rule: FieldRule, value: str) -> tuple[str, str]:
+        """Return a value as Halo can store it, and what was cut.
+
+        Raises:
+            ExpressionError: it is too long, and the rule says that it is not to be cut.
+            ValueError: the field does not take a value of this form.
+        """
+        value = self._target.canonical(name, value)
+        width = self._target.widths.get(name.lower())
+        short = cut(value, width)
+        if short == value:
+            return value, ""
+        if rule.too_long == "refuse":
+            raise ExpressionError(f"the value is longer than the {width} characters that Halo stores")
+        return short, f"{name} is cut to the {width} characters that Halo stores"
 
 
 def values_of(

@@ -56,7 +56,7 @@ class Placing:
     """The placement rules of a customer, made ready for one directory as it was read."""
 
     def __init__(self, customer: Customer, read: DirectoryRead) -> None:
-        self._placement = customer.placement
+        self._placement, self._shared = customer.placement, customer.shared()
         self._read = read
         self._client = client_of(customer.placement.client)
         self._names = {
@@ -88,7 +88,7 @@ class Placing:
 
     def _by_attribute(self, rule: AttributeRule, person: Person) -> Option | None:
         try:
-            value = compile_expression(rule.attribute)(values_of(person, self._read.netbios))
+            value = compile_expression(rule.attribute)(values_of(person, self._read.netbios), self._shared)
         except ExpressionError:
             return None
         if not value:

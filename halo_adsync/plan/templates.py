@@ -6,22 +6,36 @@ file cannot tie a worker up (Jinja's sandbox alone bounds neither time nor memor
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, SupportsIndex, overload
+from functools import cached_property, lru_cache
+from typing import Any
 
 from jinja2 import TemplateError, TemplateRuntimeError, Undefined, nodes
+from jinja2.lexer import Lexer, Token
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from halo_adsync.model import AttributeValue
+from halo_adsync.plan.filter_checks import check_use, tables_of
+from halo_adsync.plan.filters import (
+    COSTLY,
+    FILTERS,
+    MAX_COSTLY,
+    MAX_RESULT,
+    MAX_VALUES,
+    SHARED,
+    FilterError,
+    Several,
+    Shared,
+    join,
+    size,
+)
+
+__all__ = ["BUILT_IN", "MAX_RESULT", "Expression", "ExpressionError", "compile_expression", "is_template"]
 
 MAX_SOURCE = 2_000
 MAX_DEPTH = 50
 """The deepest nesting; what compiling costs grows with its third power."""
-MAX_RESULT = 10_000
-MAX_VALUES = 1_000_000
-"""The most characters that a template's attributes hold together, each counted as often as it is used."""
 MANAGER_DN = "manager_dn"
 MANAGER = frozenset({MANAGER_DN, "manager_name", "manager_email", "manager_login"})
 """Names for what the record of somebody's manager is to hold."""
@@ -29,6 +43,9 @@ BUILT_IN = frozenset({"netbios", "guid", "dn"}) | MANAGER
 """Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN, and
 what is known of the manager."""
 
+NOTHING_SHARED = Shared()
+
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 _ALLOWED: frozenset[type[nodes.Node]] = frozenset({
     nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Tuple, nodes.List,
@@ -37,40 +54,12 @@ _ALLOWED: frozenset[type[nodes.Node]] = frozenset({
     nodes.Pos, nodes.Getitem, nodes.Slice,
 })  # fmt: skip
 """What a template is made of. Nothing here repeats, remembers, calls, or makes more of a value than it is."""
-_FILTERS = (
-    "default",
-    "first",
-    "last",
-    "join",
-    "length",
-    "lower",
-    "upper",
-    "title",
-    "capitalize",
-    "replace",
-    "trim",
-)
+_JINJAS = ("default", "length", "lower", "upper", "title", "capitalize", "trim")
+_FILTERS = (*_JINJAS, *FILTERS)
 
 
 class ExpressionError(ValueError):
     """An expression that cannot be used; the text says why, without any value in it."""
-
-
-class _Several(tuple[str, ...]):
-    """Several values, which are one text to everything that wants one: filters, `~` and the result."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return _join(self)
-
-    @overload
-    def __getitem__(self, key: SupportsIndex) -> str: ...
-    @overload
-    def __getitem__(self, key: slice) -> "_Several": ...
-    def __getitem__(self, key: SupportsIndex | slice) -> "str | _Several":
-        part = super().__getitem__(key)
-        return part if isinstance(part, str) else _Several(part)
 
 
 class _Blank(Undefined):
@@ -90,6 +79,11 @@ class _Blank(Undefined):
 class _Environment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, in which values have parts by number only."""
 
+    @cached_property
+    def lexer(self) -> Lexer:
+        """The lexer, which leaves patterns as they are written."""
+        return _Lexer(self)
+
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Return a part of a text or of several values. A name as key would lead to Python's methods."""
         if not isinstance(argument, int):
@@ -97,45 +91,37 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().getitem(obj, argument)
 
 
+class _Lexer(Lexer):
+    """Jinja's lexer, to which a backslash is an ordinary character unless it has to be more.
+
+    So a pattern can be written as patterns are; Jinja itself would take what says "a word's edge" for a
+    control character.
+    """
+
+    def wrap(
+        self, stream: Iterable[tuple[int, str, str]], name: str | None = None, filename: str | None = None
+    ) -> Iterator[Token]:
+        """Keep backslashes in texts that do not belong to an escape."""
+        kept = (
+            (line, kind, _ESCAPE.sub(_doubled, text) if kind == "string" else text)
+            for line, kind, text in stream
+        )
+        return super().wrap(kept, name, filename)
+
+
+def _doubled(found: re.Match[str]) -> str:
+    return found[0] if found[1][0] in "\\'\"nrt" or len(found[1]) > 1 else f"\\{found[0]}"
+
+
 def _shown(value: AttributeValue) -> AttributeValue:
-    return value if isinstance(value, str) else _Several(value)
-
-
-def _size(value: AttributeValue) -> int:
-    return len(value) if isinstance(value, str) else sum(map(len, value))
-
-
-def _first(value: AttributeValue) -> str:
-    return (value if isinstance(value, str) else value[0]) if value else ""
-
-
-def _last(value: AttributeValue) -> str:
-    return (value if isinstance(value, str) else value[-1]) if value else ""
-
-
-def _join(value: AttributeValue, separator: Any = ", ") -> str:
-    if not value or isinstance(value, str):
-        return str(value or "")
-    between = str(separator)
-    if _size(value) + len(between) * len(value) > MAX_VALUES:
-        raise ValueError("the joined text would be too long")
-    return between.join(value)
-
-
-def _replace(value: Any, old: Any, new: Any) -> str:
-    text, wanted, instead = str(value), str(old), str(new)
-    if not wanted:
-        return text
-    enough = MAX_RESULT // len(instead) + 1 if instead else -1
-    return text.replace(wanted, instead, enough)[:MAX_RESULT]
+    return value if isinstance(value, str) else Several(value)
 
 
 def _environment() -> _Environment:
     environment = _Environment(undefined=_Blank, autoescape=False)
-    kept = {name: environment.filters[name] for name in _FILTERS}
+    kept = {name: environment.filters[name] for name in _JINJAS}
     environment.filters.clear()
-    environment.filters.update(kept)
-    environment.filters.update(first=_first, last=_last, join=_join, replace=_replace)
+    environment.filters.update(kept, **FILTERS)
     environment.globals.clear()
     environment.finalize = lambda value: "" if value is None else value
     return environment
@@ -153,28 +139,36 @@ class Expression:
     _names: Mapping[str, int]
     """How often the template uses each name, as it is spelled there."""
     _render: Any
+    tables: frozenset[str] = frozenset()
+    """The lookup tables that the template uses."""
 
     @property
     def built_in(self) -> frozenset[str]:
         """The names of `BUILT_IN` that it reads."""
         return BUILT_IN.intersection(name.lower() for name in self._names)
 
-    def __call__(self, values: Mapping[str, AttributeValue]) -> str:
+    def __call__(self, values: Mapping[str, AttributeValue], shared: Shared = NOTHING_SHARED) -> str:
         """Evaluate over `values` (by lower-case name) and return the trimmed text.
+
+        Args:
+            values: attributes and built-in names.
+            shared: what the customer's file gives to all of its templates.
 
         Raises:
             ExpressionError: the template failed on these values.
         """
         if self._render is None:
             value = values.get(self.source.lower(), "")
-            return _join(value).strip()
+            return join(value).strip()
         found = {name: _shown(values[name.lower()]) for name in self._names if name.lower() in values}
-        if sum(_size(value) * self._names[name] for name, value in found.items()) > MAX_VALUES:
+        if sum(size(value) * self._names[name] for name, value in found.items()) > MAX_VALUES:
             raise ExpressionError(
                 f"its attributes hold more than the {MAX_VALUES} characters a template takes"
             )
         try:
-            text = str(self._render(found))
+            text = str(self._render({**found, SHARED: shared}))
+        except FilterError as error:
+            raise ExpressionError(f"the template failed: {error}") from None
         except Exception as error:  # noqa: BLE001 - Jinja lets whatever a filter raises through
             # Without its cause, whose text may hold a person's data.
             raise ExpressionError(f"the template failed ({type(error).__name__})") from None
@@ -204,15 +198,20 @@ def compile_expression(source: str) -> Expression:
     try:
         tree = _ENVIRONMENT.parse(source)
         _refuse_others(tree)
+        _check_filters(tree)
         render = _ENVIRONMENT.from_string(source).render
     except TemplateError as error:
         raise ExpressionError(f"not a valid template: {error.message}") from None
+    except FilterError as error:
+        raise ExpressionError(f"not a valid template: {error}") from None
     except SyntaxError:  # of the Python code that Jinja makes, such as a part of a number
         raise ExpressionError("not a valid template: it takes a part of what has none") from None
     except RecursionError:
         raise ExpressionError("not a valid template: it is nested too deeply") from None
     names = Counter(node.name for node in tree.find_all(nodes.Name))
-    return Expression(source, frozenset(name.lower() for name in names) - BUILT_IN, names, render)
+    return Expression(
+        source, frozenset(name.lower() for name in names) - BUILT_IN, names, render, tables_of(tree)
+    )
 
 
 def _refuse_others(parent: nodes.Node, depth: int = 0) -> None:
@@ -227,6 +226,15 @@ def _refuse_others(parent: nodes.Node, depth: int = 0) -> None:
                 " there"
             )
         _refuse_others(node, depth + 1)
+
+
+def _check_filters(tree: nodes.Template) -> None:
+    used = list(tree.find_all(nodes.Filter))
+    if sum(node.name in COSTLY for node in used) > MAX_COSTLY:
+        names = ", ".join(sorted(COSTLY))
+        raise FilterError(f"a template uses {names} at most {MAX_COSTLY} times altogether")
+    for node in used:
+        check_use(node)
 
 
 def _is_known(node: nodes.Node) -> bool:

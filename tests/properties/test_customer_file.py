@@ -64,6 +64,7 @@ FIELDS = st.dictionaries(
         optional={
             "mode": st.sampled_from(["always", "on_create", "fill_blank"]),
             "blank": st.sampled_from(["keep", "clear"]),
+            "too_long": st.sampled_from(["cut", "refuse"]),
         },
     ),
 ).map(lambda fields: {"name": "cn", **fields})
@@ -102,6 +103,10 @@ CUSTOMERS = st.fixed_dictionaries(
     },
     optional={
         "enabled": st.booleans(),
+        "lookups": st.dictionaries(
+            st.sampled_from(["offices", "rooms"]), st.dictionaries(IDS, NAMES, max_size=2)
+        ),
+        "phone_region": st.sampled_from(["GB", "DE"]),
         "policy": st.sampled_from(["create_only", "upsert_only", "full"]),
         "scope": st.fixed_dictionaries(
             {}, optional={"include": some(DNS), "filter": st.sampled_from(["", "(mail=*)"])}

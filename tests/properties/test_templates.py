@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halo_adsync.model import AttributeValue
+from halo_adsync.plan.filters import Shared
 from halo_adsync.plan.templates import MAX_RESULT, ExpressionError, compile_expression
 
 NAMES = ("cn", "sn", "mail", "memberOf", "missing", "netbios")
@@ -23,7 +24,11 @@ VALUES: st.SearchStrategy[dict[str, AttributeValue]] = st.fixed_dictionaries(
 FILTERS = (
     "lower", "upper", "title", "trim", "length", "first", "last", "join", "capitalize", "default('x')",
     "join(sn)", "replace('a', sn)", "replace(sn, cn)", "list", "attr('upper')", "map('upper')", "format",
+    "split('a')", "regex_search('(.+)+$')", "regex_search('(a|b)', 1)", "regex_replace('', 'xy')",
+    "regex_replace('(.)', '\\1\\1')", "phone", "phone('GB')", "phone(cn)", "date('%Y')",
+    "lookup('t')", "lookup('t', cn)",
 )  # fmt: skip
+SHARED = Shared({"t": {"a": "b" * 300, "corp": "c"}}, "GB")
 LEAVES = st.sampled_from([*NAMES, "'a'", "''", "3", "none", "true", "('a', 'b')"])
 
 
@@ -59,8 +64,8 @@ def test_a_template_is_refused_or_short_quick_and_the_same_again(
     begun = process_time()
     try:
         expression = compile_expression(f"{{{{ {source} }}}}")
-        first = expression(values)
-        again = expression(dict(values))
+        first = expression(values, SHARED)
+        again = expression(dict(values), SHARED)
     except ExpressionError:
         return
     finally:
@@ -95,7 +100,7 @@ def test_an_expression_names_what_it_reads(source: str) -> None:
 
     def result(given_values: dict[str, AttributeValue]) -> str:
         try:
-            return expression(given_values)
+            return expression(given_values, SHARED)
         except ExpressionError as error:
             return str(error)
 

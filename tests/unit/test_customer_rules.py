@@ -116,6 +116,35 @@ def test_placement_that_makes_no_sense_is_refused(placement: str, says: str) -> 
     assert says in "\n".join(problems(text))
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            "fields: { name: cn, other1: \"{{ l | lookup('sites') }}\" }",
+            'table "sites"',
+        ),
+        ("lookups: { offices: { a: x, A: y } }", "two keys differ in case only"),
+        ("lookups: { 'my offices': { a: x } }", "must begin with a letter"),
+        ("phone_region: Britain", "two letters"),
+        ("fields: { name: cn, other1: \"{{ l | regex_search('(') }}\" }", "a pattern cannot be used"),
+        ("fields: { name: { from: cn, too_long: drop } }", "fields.name.too_long"),
+    ],
+)
+def test_tables_regions_and_patterns_are_checked_when_the_file_is_applied(more: str, says: str) -> None:
+    """Whatever a template needs of the file has to be there, and right, before it meets anybody."""
+    assert says in "\n".join(problems(f"{SMALL}{more}\n"))
+
+
+def test_a_rule_for_an_attribute_may_use_a_table_that_is_there() -> None:
+    """Placement's templates are held to the same tables as those of fields."""
+    rule = "rules: [{ attribute: \"{{ l | lookup('offices') }}\", create: true }]"
+    text = SMALL.replace("client: { name: Contoso Ltd }", f"client: {{ name: Contoso Ltd }}, {rule}")
+    assert 'a rule uses the lookup table "offices"' in "\n".join(problems(text))
+    assert parse(f"{text}lookups: {{ offices: {{ L1: Leeds }} }}\n").shared().lookups["offices"] == {
+        "l1": "Leeds"
+    }
+
+
 def test_unknown_halo_fields_are_refused_and_custom_ones_are_not() -> None:
     """A misspelt field is found when the file is applied; custom fields begin with CF."""
     fields = "fields: { name: cn, emailadress: mail, CFStaffNumber: employeeID }\n"

@@ -29,6 +29,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "errors",
         "customer*",
         "yaml_text",
+        "plan.filters",
         "plan.templates",
         "directory.dn",
         "directory.filters",
@@ -211,7 +212,7 @@ def test_the_plan_asks_nobody_for_the_time_or_a_file(call: str) -> None:
 
 
 def test_only_templates_know_jinja() -> None:
-    """The plan stands on the standard library and the customer file; one module on a template engine."""
+    """The plan stands on the standard library and the customer file; templates and their filters on more."""
     foreign = {
         (module, full.partition(".")[0])
         for module, tree in sources().items()
@@ -219,7 +220,13 @@ def test_only_templates_know_jinja() -> None:
         for full in imported(tree)
         if full.partition(".")[0] not in {*sys.stdlib_module_names, PACKAGE}
     }
-    assert foreign == {("plan.templates", "jinja2")}
+    assert foreign == {
+        ("plan.templates", "jinja2"),
+        ("plan.filter_checks", "jinja2"),
+        ("plan.filters", "jinja2"),
+        ("plan.filters", "phonenumbers"),
+        ("plan.filters", "re2"),
+    }
 
 
 def test_nothing_in_the_product_knows_the_functions_host() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from halo_adsync.halo.codec import WIDTHS, canonical_text
 from halo_adsync.plan.mapping import Desired, Mapper, Target, cut
-from tests.support.plan import customer, guid, person
+from tests.support.plan import customer, guid, line_of, person, plan, side
 
 TARGET = Target(WIDTHS, canonical_text)
 
@@ -65,6 +65,43 @@ def test_a_value_is_cut_to_the_width_whatever_the_fields_spelling() -> None:
     desired = desire({"FirstName": "givenName"}, givenname="x" * 300)
     assert len(desired.fields["FirstName"]) == 200
     assert desired.notes == ("FirstName is cut to the 200 characters that Halo stores",)
+
+
+def test_a_value_that_is_too_long_is_refused_where_the_rule_says_so() -> None:
+    """`too_long: refuse` leaves the field as it is, with a note that names it; what fits is taken."""
+    rule = {"from": "givenName", "too_long": "refuse"}
+    refused = desire({"firstname": rule}, givenname="x" * 201)
+    assert "firstname" not in refused.fields
+    assert refused.notes == (
+        "firstname is left as it is: the value is longer than the 200 characters that Halo stores",
+    )
+    assert desire({"firstname": rule}, givenname="x" * 200).fields["firstname"] == "x" * 200
+
+
+def test_a_template_that_fails_leaves_out_that_field_of_that_person_only() -> None:
+    """The plan's line names the field, and its other fields are written; everybody else is as ever."""
+    who = customer(fields={"name": "displayName", "other1": "{{ st | date('%Y') }}", "title": "title"})
+    people = [person(1, st="hunter2", title="Boss"), person(2, st="2027-01-01", title="Clerk")]
+    made = plan(who, side(), people)
+    first, second = line_of(made, 1), line_of(made, 2)
+    assert first.name == "Person 1"
+    assert {name: change.after for name, change in first.fields.items() if name != "site"} == {
+        "name": "Person 1",
+        "title": "Boss",
+    }
+    assert "other1 is left as it is: the template failed: date wants" in first.reason
+    assert "hunter2" not in first.reason
+    assert second.fields["other1"].after == "2027"
+    assert made.counts()["create"] == 2
+
+
+def test_tables_and_the_region_come_from_the_customers_file() -> None:
+    """`lookup` and `phone` read what the file of the customer at hand says, in any case."""
+    fields = {"name": "cn", "other1": "{{ l | lookup('offices') }}", "phonenumber": "{{ pager | phone }}"}
+    for office, region, number in (("Leeds", "GB", "+441134960000"), ("Lille", "FR", "0113 496 0000")):
+        who = customer(fields=fields, lookups={"offices": {"L1": office}}, phone_region=region)
+        desired = Mapper(who, TARGET).desire(person(1, l="l1", pager="0113 496 0000"), "CORP").fields
+        assert (desired["other1"], desired["phonenumber"]) == (office, number)
 
 
 @pytest.mark.parametrize(
