@@ -3,9 +3,11 @@
 import azure.functions as func
 
 from functions.api import api
+from functions.customers import customers
+from functions.people import people
 from functions.schedule import schedule
 from functions.sync import sync
 
 app = func.FunctionApp()
-for blueprint in (schedule, sync, api):
+for blueprint in (schedule, sync, api, customers, people):
     app.register_functions(blueprint)

@@ -5,12 +5,13 @@ from typing import Literal
 
 import azure.functions as func
 
-from functions.http import Body, answer, problems, read_body
+from functions.access import actor_of, route
+from functions.http import Body, answer, read_body, run_accepted
+from halo_adsync.access import Role
 from halo_adsync.bootstrap import app
 from halo_adsync.health import health as report_health
 from halo_adsync.state.store import CustomerState
 
-KEY = func.AuthLevel.FUNCTION
 RUNS_LISTED = 50
 api = func.Blueprint()  # type: ignore[no-untyped-call]  # azure-functions left its types out here
 
@@ -22,42 +23,32 @@ class SyncBody(Body):
     dry_run: bool = False
 
 
-@api.route("api/customers/{customer}/sync", methods=["POST"], auth_level=KEY)
-@problems
+@route(api, "POST", "api/customers/{customer}/sync", Role.OPERATE)
 def request_sync(req: func.HttpRequest) -> func.HttpResponse:
     """Put a run on the queue: 202, with its id and the address of its status."""
     body, customer = read_body(req, SyncBody), req.route_params["customer"]
-    request = app().sync().request(customer, body.mode, "HTTP", "function key", dry_run=body.dry_run)
-    address = f"/api/customers/{request.customer}/runs/{request.run}"
-    accepted = {"run": request.run, "customer": customer, "status": "queued", "status_url": address}
-    return answer(accepted, HTTPStatus.ACCEPTED, {"Location": address, "Retry-After": "5"})
+    request = app().sync().request(customer, body.mode, "HTTP", actor_of(req), dry_run=body.dry_run)
+    return run_accepted(request.customer, request.run)
 
 
-@api.route("api/customers/{customer}/runs", methods=["GET"], auth_level=KEY)
-@problems
+@route(api, "GET", "api/customers/{customer}/runs", Role.READ)
 def list_runs(req: func.HttpRequest) -> func.HttpResponse:
     """List the latest runs of a customer, newest first."""
     return answer({"runs": [run.summary() for run in _state(req).runs(RUNS_LISTED)]})
 
 
-@api.route("api/customers/{customer}/runs/{run}", methods=["GET"], auth_level=KEY)
-@problems
+@route(api, "GET", "api/customers/{customer}/runs/{run}", Role.READ)
 def show_run(req: func.HttpRequest) -> func.HttpResponse:
     """Show how far a run is, or how it ended."""
     return answer(_state(req).run(req.route_params["run"]).summary())
 
 
-@api.route("api/customers/{customer}/runs/{run}/plan", methods=["GET"], auth_level=KEY)
-@problems
+@route(api, "GET", "api/customers/{customer}/runs/{run}/plan", Role.READ)
 def show_plan(req: func.HttpRequest) -> func.HttpResponse:
     """Show a run's plan, line by line, with what became of each."""
     state = _state(req)
     run = state.run(req.route_params["run"])
-    work = [
-        {**line.change.as_json(), "status": line.status, "outcome": line.outcome} for line in state.lines(run)
-    ]
-    notes = [{**change.as_json(), "status": "noted", "outcome": ""} for change in state.notes(run)]
-    return answer({**run.summary(), "changes": work + notes})
+    return answer({**run.summary(), "changes": [line.as_json() for line in state.outcomes(run)]})
 
 
 @api.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

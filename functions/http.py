@@ -1,6 +1,7 @@
 """HTTP for the triggers: JSON in, JSON out, and problem documents (RFC 9457) for what goes wrong."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -9,10 +10,23 @@ from typing import Any
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from halo_adsync.errors import Busy, ConfigurationError, HaloAdSyncError, NotFound, Unavailable
+from halo_adsync.errors import (
+    BadRequest,
+    Busy,
+    ConfigurationError,
+    HaloAdSyncError,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    Unavailable,
+)
+from halo_adsync.state.runs import Run, Status
+from halo_adsync.yaml_text import MAX_CHARACTERS
 
 MAX_BODY = 64 * 1024
-"""Bytes; no body that this API takes is anywhere near."""
+"""Bytes; no JSON object that this API takes is anywhere near."""
+MAX_FILE = 4 * MAX_CHARACTERS
+"""Bytes of a customer file: what its longest text may take in UTF-8."""
 
 type Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
@@ -23,8 +37,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class BadBodyError(ConfigurationError):
+class BadBodyError(BadRequest):
     """The request's body is not what the route takes; the text says where."""
+
+
+class WrongMediaError(BadRequest):
+    """The request does not say that its body is of a kind that the route takes."""
 
 
 def read_body[Model: Body](req: func.HttpRequest, model: type[Model]) -> Model:
@@ -33,9 +51,7 @@ def read_body[Model: Body](req: func.HttpRequest, model: type[Model]) -> Model:
     Raises:
         BadBodyError: it is no JSON object of this form.
     """
-    raw = req.get_body()
-    if len(raw) > MAX_BODY:
-        raise BadBodyError(f"The body is longer than {MAX_BODY // 1024} KiB.")
+    raw = _bytes_of(req, MAX_BODY)
     try:
         return model.model_validate_json(raw.strip() or b"{}")
     except ValidationError as error:
@@ -43,11 +59,51 @@ def read_body[Model: Body](req: func.HttpRequest, model: type[Model]) -> Model:
     raise BadBodyError([_problem_of(problem["loc"], problem["msg"]) for problem in problems])
 
 
+def read_text(req: func.HttpRequest) -> str:
+    """Read a body that is a text of its own, such as a customer file.
+
+    Raises:
+        BadBodyError: it is no UTF-8, or too long.
+    """
+    try:
+        return _bytes_of(req, MAX_FILE).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadBodyError("The body is no text in UTF-8.") from None
+
+
+def person_key(req: func.HttpRequest) -> str:
+    """Return the person that a route names: a GUID, DN, logon name, UPN or mail address.
+
+    The Functions host decodes a route's parts, but for `%2F`: it would tear the path apart (ASP.NET Core).
+    """
+    return re.sub("%2f", "/", req.route_params["key"], flags=re.IGNORECASE)
+
+
 def answer(
     data: Mapping[str, Any], status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> func.HttpResponse:
     """Return JSON."""
     return _response(data, status, "application/json", headers)
+
+
+def run_accepted(customer: str, run: str) -> func.HttpResponse:
+    """Return 202 for a run that a worker takes up: its id, and the address of its status."""
+    address = f"/api/customers/{customer}/runs/{run}"
+    accepted = {"run": run, "customer": customer, "status": "queued", "status_url": address}
+    return answer(accepted, HTTPStatus.ACCEPTED, {"Location": address, "Retry-After": "5"})
+
+
+def run_answer(run: Run, document: Mapping[str, Any]) -> func.HttpResponse:
+    """Return what a run that was done here and now came to; 202 where it goes on without the caller."""
+    if run.status.is_open:
+        return run_accepted(run.customer, run.id)
+    if run.status is Status.SKIPPED:
+        return _problem(HTTPStatus.CONFLICT, run.message, run=run.id)
+    if run.status is Status.FAILED:
+        ours = run.cause == "configuration"
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if ours else HTTPStatus.BAD_GATEWAY
+        return _problem(status, run.message, run=run.id)
+    return answer(document)
 
 
 def problems(handler: Handler) -> Handler:
@@ -58,11 +114,30 @@ def problems(handler: Handler) -> Handler:
         try:
             return handler(req)
         except HaloAdSyncError as error:
-            status = _status(error)
-            document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": str(error)}
-            return _response(document, status, "application/problem+json")
+            return problem(error)
 
     return guarded
+
+
+def problem(error: HaloAdSyncError) -> func.HttpResponse:
+    """Return an error's problem document; what is wrong with a request stands in `errors`, one by one."""
+    more = {}
+    if isinstance(error, BadRequest):
+        more["errors"] = [{"detail": sentence} for sentence in error.problems]
+    return _problem(_status(error), str(error), **more)
+
+
+def _problem(status: HTTPStatus, detail: str, **more: Any) -> func.HttpResponse:
+    document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail, **more}
+    headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else None
+    return _response(document, status, "application/problem+json", headers)
+
+
+def _bytes_of(req: func.HttpRequest, most: int) -> bytes:
+    raw = req.get_body()
+    if len(raw) > most:
+        raise BadBodyError(f"The body is longer than {most // 1024} KiB.")
+    return raw
 
 
 def _problem_of(place: tuple[int | str, ...], message: str) -> str:
@@ -78,16 +153,18 @@ def _response(
 
 
 def _status(error: HaloAdSyncError) -> HTTPStatus:
-    match error:
-        case NotFound():
-            return HTTPStatus.NOT_FOUND
-        case BadBodyError():
-            return HTTPStatus.BAD_REQUEST
-        case Busy():
-            return HTTPStatus.CONFLICT
-        case Unavailable():
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        case ConfigurationError():  # the app's own settings, or a customer's file
-            return HTTPStatus.INTERNAL_SERVER_ERROR
-        case _:
-            return HTTPStatus.BAD_GATEWAY
+    return next(status for kind, status in _STATUSES if isinstance(error, kind))
+
+
+_STATUSES: tuple[tuple[type[HaloAdSyncError], HTTPStatus], ...] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (WrongMediaError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    (BadRequest, HTTPStatus.BAD_REQUEST),
+    (NotSignedIn, HTTPStatus.UNAUTHORIZED),
+    (NotAllowed, HTTPStatus.FORBIDDEN),
+    (Busy, HTTPStatus.CONFLICT),
+    (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ConfigurationError, HTTPStatus.INTERNAL_SERVER_ERROR),  # the app's own settings, or a kept file
+    (HaloAdSyncError, HTTPStatus.BAD_GATEWAY),
+)
+"""The status that answers each error; the first that fits counts."""

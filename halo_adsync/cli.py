@@ -3,7 +3,6 @@
 import io
 import sys
 import time
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,7 @@ from halo_adsync.cli_common import AsJson, Id, Mode, ModeOption, RunArgument, st
 from halo_adsync.cli_conflicts import conflicts
 from halo_adsync.cli_setup import check, customers, halo, mirror, tree
 from halo_adsync.errors import Busy
-from halo_adsync.explaining import find_account, steps
+from halo_adsync.explaining import explained, find_account
 from halo_adsync.model import Meter
 from halo_adsync.plan.render import as_csv, as_json, as_text
 from halo_adsync.plan.types import Change
@@ -63,7 +62,8 @@ def plan(
         if out is not None:
             write_file(out, "")  # before the run, so that a plan is not lost for want of a folder
         run, state = _run(customer, mode, dry_run=True, quiet=False)
-        text = _written(run, _changes(state, run), output_format, everything=everything)
+        changes = [line.change for line in state.outcomes(run)]
+        text = _written(run, changes, output_format, everything=everything)
         if run.message:
             terminal.say(run.message, "red")
         if out is not None:
@@ -113,18 +113,15 @@ def show_run(customer: Id, run: RunArgument, as_json: AsJson = False) -> None:
     with told(customer, as_json=as_json):
         state = state_of(customer)
         found = state.run(run)
-        lines = list(state.lines(found))
+        lines = state.outcomes(found)
         if as_json:
-            outcomes = [
-                {**line.change.as_json(), "status": line.status, "outcome": line.outcome} for line in lines
-            ] + [{**change.as_json(), "status": "noted", "outcome": ""} for change in state.notes(found)]
-            terminal.print_json({**found.summary(), "changes": outcomes})
+            terminal.print_json({**found.summary(), "changes": [line.as_json() for line in lines]})
             return
         terminal.print_run(found)
         for line in lines:
             if line.status == "failed":
                 terminal.say(f"  failed: {line.change.name} {line.change.dn}: {line.outcome}", "red")
-        sys.stdout.write(as_text(found.summary(), _changes(state, found)))
+        sys.stdout.write(as_text(found.summary(), [line.change for line in lines]))
 
 
 @cli.command()
@@ -144,13 +141,11 @@ def explain(
         account = find_account(app.services(), app.store().customer(customer), person, Meter())
         guid = account.person.guid
         run, state = _run(customer, Mode.full, dry_run=not apply, quiet=as_json, person=guid)
-        changes = _changes(state, run)
-        said = steps(account, state.links().get(guid), changes) if not run.message else ()
+        said = explained(run, account, state)
         if as_json:
-            data = {**run.summary(), "steps": [asdict(step) for step in said]}
-            terminal.print_json({**data, "changes": [change.as_json() for change in changes]})
+            terminal.print_json(said.as_json())
         else:
-            terminal.print_steps(said, changes, guid)
+            terminal.print_steps(said.steps, said.changes, guid)
             terminal.say(run.message or f"Run {run.id}: {run.status.value}")
         raise typer.Exit(terminal.exit_status(run))
 
@@ -185,10 +180,6 @@ def _run(
                     raise
                 run = state.run(request.run)
     return run, state
-
-
-def _changes(state: CustomerState, run: Run) -> list[Change]:
-    return [line.change for line in state.lines(run)] + state.notes(run)
 
 
 def _written(run: Run, changes: list[Change], output_format: Format, *, everything: bool) -> str:

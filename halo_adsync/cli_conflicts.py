@@ -1,8 +1,6 @@
 """The commands by which a person settles what matching could not: list, link, ignore, create, forget."""
 
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,13 +8,10 @@ from halo_adsync import terminal
 from halo_adsync.bootstrap import actor
 from halo_adsync.bootstrap import app as builder
 from halo_adsync.cli_common import AsJson, Id, state_of, told
-from halo_adsync.explaining import find_account
-from halo_adsync.model import Decision, HaloUserId, Meter, ObjectGuid
-from halo_adsync.plan.types import Change, Kind
-from halo_adsync.state.store import CustomerState
+from halo_adsync.deciding import Action, conflicts_of, decide
+from halo_adsync.deciding import forget as forget_decision
+from halo_adsync.model import Decision, HaloUserId
 
-LOOK_BACK = 50
-"""How many runs are looked through for the latest one that says who is in conflict."""
 conflicts = typer.Typer(help="What matching could not settle: list it, and decide.", no_args_is_help=True)
 
 PersonArgument = Annotated[
@@ -28,21 +23,17 @@ PersonArgument = Annotated[
 def list_conflicts(customer: Id, as_json: AsJson = False) -> None:
     """List who was in conflict in the latest run, why, and what was decided since."""
     with told(customer, as_json=as_json):
-        state = state_of(customer)
-        decisions, found = state.decisions(), latest_conflicts(state)
+        found = conflicts_of(state_of(customer))
         if as_json:
-            decided = [asdict(decision) for decision in decisions.values()]
-            listed = [change.as_json() for change in found]
-            terminal.print_json({"customer": customer, "conflicts": listed, "decisions": decided})
+            terminal.print_json({"customer": customer, **found.as_json()})
             return
-        for change in found:
-            decision = decisions.get(ObjectGuid(change.guid))
-            terminal.output.print(f"{change.name}  {change.dn}\n    {change.reason}", markup=False)
-            if decision:
+        for line in found.lines:
+            terminal.output.print(f"{line.name}  {line.dn}\n    {line.reason}", markup=False)
+            if decision := found.decided(line):
                 terminal.output.print(f"    decided: {_told(decision)}; the next sync does it", markup=False)
-        if not found:
+        if not found.lines:
             terminal.say("Nobody is in conflict.")
-        elif any(change.guid not in decisions for change in found):
+        elif not all(map(found.decided, found.lines)):
             terminal.say(f"Next: halo-adsync conflict link|create|ignore {customer} PERSON")
 
 
@@ -72,35 +63,20 @@ def ignore(customer: Id, person: PersonArgument) -> None:
 def forget(customer: Id, person: PersonArgument) -> None:
     """Take a decision back. A link that was made stays."""
     with told(customer):
-        state_of(customer).undecide(_guid(customer, person))
+        app = builder()
+        forget_decision(app.services(), app.store().customer(customer), person)
         terminal.output.print("Forgotten.")
 
 
-def latest_conflicts(state: CustomerState) -> list[Change]:
-    """Return the lines of conflict of the latest run that planned for everybody."""
-    for run in state.runs(LOOK_BACK):
-        if run.digest and not run.person:
-            return [change for change in state.notes(run) if change.kind is Kind.CONFLICT]
-    return []
-
-
-def _decide(
-    customer: str, person: str, action: Literal["link", "create", "ignore"], user: HaloUserId | None = None
-) -> None:
+def _decide(customer: str, person: str, action: Action, user: HaloUserId | None = None) -> None:
     with told(customer):
-        guid, now = _guid(customer, person), datetime.now(UTC).isoformat(timespec="seconds")
-        decision = Decision(guid, action, user, actor(), now)
-        state = state_of(customer)
-        if guid in state.links():
+        app = builder()
+        found = app.store().customer(customer)
+        decided = decide(app.services(), found, person, action, actor=actor(), user=user)
+        if decided.linked:
             terminal.say("This account has a link already; the decision counts once that is gone.", "yellow")
-        state.decide(decision)
-        terminal.output.print(f"Decided: {_told(decision)}")
-        terminal.say(f"Next: halo-adsync explain {customer} {guid}")
-
-
-def _guid(customer: str, person: str) -> ObjectGuid:
-    app = builder()
-    return find_account(app.services(), app.store().customer(customer), person, Meter()).person.guid
+        terminal.output.print(f"Decided: {_told(decided.decision)}")
+        terminal.say(f"Next: halo-adsync explain {customer} {decided.decision.guid}")
 
 
 def _told(decision: Decision) -> str:

@@ -16,7 +16,8 @@ from halo_adsync.bootstrap import app as builder
 from halo_adsync.checks import check_customer, check_storage
 from halo_adsync.cli_common import AsJson, Id, state_of, told, write_file
 from halo_adsync.customer import Customer
-from halo_adsync.customer_file import export, json_schema, parse
+from halo_adsync.customer_file import export, json_schema, parse, plain
+from halo_adsync.customers import listed
 from halo_adsync.errors import Busy, ConfigurationError
 from halo_adsync.mirroring import Anchors, Proposal, Wish, propose
 from halo_adsync.model import DirectoryRead, Meter
@@ -83,7 +84,7 @@ def customer_show(customer: Id, as_json: AsJson = False) -> None:
     with told(customer, as_json=as_json):
         found = builder().store().customer(customer)
         if as_json:
-            terminal.print_json(found.model_dump(mode="json", by_alias=True, exclude_unset=True))
+            terminal.print_json(plain(found))
         else:
             sys.stdout.write(export(found))
 
@@ -92,14 +93,14 @@ def customer_show(customer: Id, as_json: AsJson = False) -> None:
 def customer_list(as_json: AsJson = False) -> None:
     """List the customers."""
     with told(as_json=as_json):
-        found = builder().store().customers()
+        found = list(listed(builder().store()))
         if as_json:
-            listed = [{"id": c.id, "name": c.name, "enabled": c.enabled, "policy": c.policy} for c in found]
-            terminal.print_json({"customers": listed})
+            terminal.print_json({"customers": found})
             return
         for customer in found:
-            state = "" if customer.enabled else "  (disabled)"
-            terminal.output.print(f"{customer.id}  {customer.name}  {customer.policy}{state}", markup=False)
+            shown = customer.get("problem") or "{name}  {policy}".format_map(customer)
+            state = "" if customer.get("enabled", True) else "  (disabled)"
+            terminal.output.print(f"{customer['id']}  {shown}{state}", markup=False)
         if not found:
             terminal.say("No customers yet. Next: halo-adsync customer apply FILE")
 

@@ -3,7 +3,8 @@
     HaloAdSyncError                 every error raised on purpose; its text is a sentence for people
     ├── ConfigurationError          mend the file or the setting that it names, then try again (exit 2)
     │   ├── SecretMissing           put the named secret where the sentence says
-    │   └── NotFound                there is no such customer or run: correct the name
+    │   ├── NotFound                there is no such customer or run: correct the name
+    │   └── BadRequest              what was asked for is not clear or not possible: ask for something else
     ├── Unavailable                 nothing is wrong with the request; try later (exit 5)
     │   ├── IncompleteRead          the directory did not answer in full: nothing may be concluded from it
     │   ├── HaloUnavailable         Halo did not answer, or answered that it cannot now
@@ -14,6 +15,8 @@
     │   └── HaloRefused             sign-in or permission refused
     ├── RecordRejected              Halo rejects this one record; the others go on
     ├── Doubtful                    a write may or may not have happened: look before writing again
+    ├── NotSignedIn                 nobody knows who is calling over HTTP: sign in
+    ├── NotAllowed                  who is calling lacks the role for it: have it assigned
     └── Busy                        another run of this customer holds the lease (exit 6)
         └── LeaseLost               this run's lease passed to another: write nothing more
 
@@ -42,6 +45,10 @@ class SecretMissing(ConfigurationError):
 
 class NotFound(ConfigurationError):
     """There is no customer or run of that name."""
+
+
+class BadRequest(ConfigurationError):
+    """What was asked for is not clear, or not possible; `problems` says why, and what to ask for."""
 
 
 class Unavailable(HaloAdSyncError):
@@ -88,6 +95,14 @@ class RecordRejected(HaloAdSyncError):
 
 class Doubtful(HaloAdSyncError):
     """A write went out and no clear answer came back: it may have happened."""
+
+
+class NotSignedIn(HaloAdSyncError):
+    """Who is calling is not known."""
+
+
+class NotAllowed(HaloAdSyncError):
+    """Who is calling is known, and may not do this."""
 
 
 class Busy(HaloAdSyncError):

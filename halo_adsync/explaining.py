@@ -1,15 +1,19 @@
 """Explaining: one person in four steps, found, in scope, matched, changes; and writing just that person."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from halo_adsync.customer import Customer
-from halo_adsync.errors import ConfigurationError, NotFound
+from halo_adsync.errors import BadRequest, NotFound
 from halo_adsync.model import Link, Meter, Person
 from halo_adsync.plan.scope import Scoping
 from halo_adsync.plan.types import Change, Kind
 from halo_adsync.planning import account_request
 from halo_adsync.services import Services
+from halo_adsync.state.runs import Run
+from halo_adsync.state.store import CustomerState
+from halo_adsync.sync import Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,23 @@ class Step:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a run for one person says of that person; without steps where the run came to nothing."""
+
+    run: Run
+    steps: tuple[Step, ...]
+    changes: tuple[Change, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run with `steps` and `changes`, as `--json` and the HTTP API show it."""
+        return {
+            **self.run.summary(),
+            "steps": [asdict(step) for step in self.steps],
+            "changes": [change.as_json() for change in self.changes],
+        }
+
+
 def find_account(services: Services, customer: Customer, key: str, meter: Meter) -> Account:
     """Find the one account that is meant, in scope or not.
 
@@ -40,11 +61,11 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
 
     Raises:
         NotFound: no directory has such an account.
-        ConfigurationError: several have.
+        BadRequest: several have, or the key is empty.
         IncompleteRead, DirectoryRefused: a directory did not answer.
     """
     if not key.strip() or any("\ud800" <= character <= "\udfff" for character in key):
-        raise ConfigurationError("Name a person by GUID, DN, logon name, UPN or mail address, in valid text.")
+        raise BadRequest("Name a person by GUID, DN, logon name, UPN or mail address, in valid text.")
     found: list[Account] = []
     for block in customer.directories:
         with services.open_directory(block, meter) as directory:
@@ -58,10 +79,32 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
         )
     if len(found) > 1:
         names = "; ".join(account.person.dn for account in found[:10])
-        raise ConfigurationError(
-            f'{len(found)} accounts go by "{key}": give the DN of one of them ({names}).'
-        )
+        raise BadRequest(f'{len(found)} accounts go by "{key}": give the DN of one of them ({names}).')
     return found[0]
+
+
+def explain(sync: Sync, services: Services, customer: str, key: str, actor: str) -> Explanation:
+    """Make a dry run for one person, here and now, and say what it made of that person.
+
+    The run's status says how far it came: it is still open where it has to wait for Halo's budget and went to
+    the queue, and `skipped` where another run was going on.
+
+    Raises:
+        NotFound, BadRequest, IncompleteRead, DirectoryRefused: as `find_account`; no run came about.
+    """
+    store = services.store(Meter())
+    found = store.customer(customer)
+    account = find_account(services, found, key, Meter())
+    request = sync.new_run(found.id, "full", "HTTP", actor, dry_run=True, person=account.person.guid)
+    return explained(sync.run(request), account, store.of(found.key))
+
+
+def explained(run: Run, account: Account, state: CustomerState) -> Explanation:
+    """Say what a run made of the person that it was for."""
+    changes = tuple(line.change for line in state.outcomes(run))
+    link = state.links().get(account.person.guid)
+    is_over = not run.message and not run.status.is_open
+    return Explanation(run, steps(account, link, changes) if is_over else (), changes)
 
 
 def steps(account: Account, link: Link | None, changes: Sequence[Change]) -> tuple[Step, ...]:

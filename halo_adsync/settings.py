@@ -71,6 +71,8 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
         for name, url in addresses.items()
         if not _is_safe(url)
     ]
+    if values.get("API_SIGN_IN", "").strip().lower() not in {"", "keys", "entra"}:
+        problems.append("API_SIGN_IN must be keys or entra; until it is, the HTTP routes want function keys.")
     if problems:
         raise ConfigurationError(problems)
     return Settings(

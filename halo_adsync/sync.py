@@ -83,9 +83,11 @@ class Sync:
         store.of(found.key).add_run(_queued(request, now))
         return request
 
-    def request(self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False) -> Request:
+    def request(
+        self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False, person: str = ""
+    ) -> Request:
         """Record a run and put it on the queue, for a worker to take."""
-        request = self.new_run(customer, mode, reason, actor, dry_run=dry_run)
+        request = self.new_run(customer, mode, reason, actor, dry_run=dry_run, person=person)
         try:
             self._services.requests.send(request)
         except StateUnavailable as error:

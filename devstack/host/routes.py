@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from starlette.responses import JSONResponse, Response
 
@@ -91,8 +92,9 @@ class HttpFrontend:
         """Answers one request."""
         if request.url.path.lower().startswith("/admin/"):
             return await self._answer_admin(request)
+        path = _decoded(request.scope["raw_path"].decode("ascii"))
         for route in self.routes:
-            parameters = route.match(request.method, request.url.path)
+            parameters = route.match(request.method, path)
             if parameters is not None:
                 if not self._allowed(request, route.level):
                     return Response(status_code=401)
@@ -142,6 +144,14 @@ class HttpFrontend:
             logger.error("%s failed: %s\n%s", function.name, error, error.stack_trace)  # noqa: TRY400 - theirs
             return Response(str(error), status_code=500)
         return Response(status_code=202)
+
+
+def _decoded(path: str) -> str:
+    """Decode a request's path as ASP.NET Core does: an encoded slash stays as it is, and parts nothing."""
+    return "".join(
+        part if part.lower() == "%2f" else unquote(part)
+        for part in re.split("(%2f)", path, flags=re.IGNORECASE)
+    )
 
 
 def _segment(part: str) -> tuple[int, str]:

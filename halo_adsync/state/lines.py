@@ -26,9 +26,13 @@ class Line:
     number: int
     change: Change
     status: str = "pending"
-    """`pending`, `done` or `failed`."""
+    """`pending`, `done` or `failed`; `noted` where nothing had to be done."""
     outcome: str = ""
     """Halo's words, where it had any."""
+
+    def as_json(self) -> dict[str, object]:
+        """Return the line as `run --json` and the HTTP API show it."""
+        return {**self.change.as_json(), "status": self.status, "outcome": self.outcome}
 
 
 @dataclass(frozen=True, slots=True)

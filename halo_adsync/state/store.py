@@ -299,6 +299,11 @@ class CustomerState:
         low, high = rows.note_key(run.id, 0), rows.note_key(run.id, run.notes)
         return rows.notes_of(list(self._table.query(self.customer, low, high)))
 
+    def outcomes(self, run: Run) -> list[Line]:
+        """Return every line of a stored plan, with what became of it."""
+        notes = enumerate(self.notes(run), run.total)
+        return [*self.lines(run), *(Line(number, change, "noted") for number, change in notes)]
+
     def settle(self, run: Run, settled: Sequence[Settled], lease: Lease) -> Run:
         """Commit outcomes, the links and places they made, and the run's progress; return the run then.
 

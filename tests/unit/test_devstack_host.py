@@ -168,6 +168,13 @@ def test_http_carries_everything_both_ways(host: FunctionsHost) -> None:
     assert answer.cookies["tea"] == "green"
 
 
+def test_an_encoded_slash_parts_nothing(host: FunctionsHost) -> None:
+    """It stays encoded in a route's parameter, as ASP.NET Core leaves it; everything else is decoded."""
+    answer = requests.get(f"{host.url}/api/people/CN=A%2FB%2c%25C", timeout=20)
+    assert answer.json()["id"] == "CN=A%2FB,%C"
+    assert requests.get(f"{host.url}/api/people/A/B", timeout=20).status_code == 404
+
+
 def test_a_literal_route_wins_over_a_parameter(host: FunctionsHost) -> None:
     """`people/me` is not the person called me, whatever the order of definition; a text is plain text."""
     answer = requests.get(f"{host.url}/API/people/me", timeout=20)

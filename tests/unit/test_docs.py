@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from typer.main import get_command
 
+import function_app  # noqa: F401 - registers every route
+from functions.access import ROUTES, Route
 from halo_adsync import yaml_text
 from halo_adsync.bootstrap import HALO_FIELDS
 from halo_adsync.cli import cli
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CUSTOMER_FILE = ROOT / "docs" / "customer-file.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
+SECURITY = ROOT / "docs" / "security.md"
 DASH, REQUIRED, BELOW = "—", "required", "see below"
 
 MINIMAL = """
@@ -249,14 +252,23 @@ def test_every_setting_is_documented() -> None:
     assert not [name for name in wanted if f"`{name}`" not in text]
 
 
+def documented_routes() -> dict[str, Route]:
+    """Return the app's routes as the documents write them."""
+    words = {"{customer}": "ID", "{run}": "RUN", "{key}": "PERSON"}
+    return {
+        f"`{route.method} /{re.sub(r'{.+?}', lambda part: words[part[0]], route.path)}": route
+        for route in ROUTES
+    }
+
+
 def test_every_route_is_documented() -> None:
     """Operations has a row for each HTTP route of the app, with its method."""
-    source = (ROOT / "functions" / "api.py").read_text("utf-8")
-    routes = re.findall(r'@api\.route\("([^"]+)", methods=\["(\w+)"\]', source)
-    assert routes
     text = sections(OPERATIONS)["HTTP"]
-    shown = [
-        f"`{method} /{re.sub(r'{customer}', 'ID', route).replace('{run}', 'RUN')}`"
-        for route, method in routes
-    ]
-    assert not [route for route in shown if route not in text]
+    assert ROUTES
+    assert not [route for route in documented_routes() if f"{route}` |" not in text]
+
+
+def test_the_documented_roles_are_those_that_are_checked() -> None:
+    """Security has a table of all routes, each with the role that the code asks for."""
+    table = dict(re.findall(r"^\| (`[A-Z]+ /api/[^`]+)` \| `(Sync\.\w+)` \|", read(SECURITY), re.MULTILINE))
+    assert table == {shown: route.role.value for shown, route in documented_routes().items()}

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,99 +10,21 @@ import azure.functions as func
 import pytest
 from azure.functions.queue import QueueMessage
 
-from devstack.memory import MemoryRequests, MemoryTable
 from functions import api, schedule, sync
 from functions.http import problems
 from halo_adsync import bootstrap
-from halo_adsync.bootstrap import Builder
-from halo_adsync.customer_file import parse
 from halo_adsync.errors import ConfigurationError, StateUnavailable
-from halo_adsync.model import CustomerId, Meter, RunId
+from halo_adsync.model import CustomerId, RunId
 from halo_adsync.plan.types import Change, FieldChange, Kind, Plan
-from halo_adsync.settings import Settings
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status
-from halo_adsync.state.store import CustomerState, Store
+from halo_adsync.state.store import Store
+from tests.support.triggers import CUSTOMER, MemoryBuilder, builder, check_problem, configured, http, json_of
 
-CUSTOMER = CustomerId("contoso")
-FILE = """
-id: contoso
-name: Contoso Ltd
-halo: { url: "https://contoso.halo.example", client_id: app, client_secret: { secret: contoso-halo } }
-directories:
-  - { id: corp, servers: ["dc01.contoso.example:636"], bind: { user: svc, password: { secret: contoso-ad } } }
-placement: { client: { name: Contoso Ltd } }
-schedule: { full: "0 2 * * *" }
-"""
+__all__ = ["builder", "configured"]
+
 PERSON, GUID = "Anna O'Neill", "6f3f3c39-8f5c-4a2e-9d43-0d3a5f3b1c01"
-
-
-class MemoryBuilder(Builder):
-    """Builds the product's services on a state in memory; secrets are missing."""
-
-    def __init__(self) -> None:
-        super().__init__(Settings())
-        self.queue = MemoryRequests()
-        self._table = MemoryTable()
-
-    def store(self, meter: Meter | None = None) -> Store:
-        """Return the store in memory."""
-        del meter
-        return Store(self._table, lambda: datetime.now(UTC))
-
-    def requests(self) -> Any:
-        """Return the queue in memory."""
-        return self.queue
-
-    @property
-    def state(self) -> CustomerState:
-        """The state of the one customer."""
-        return self.store().of(CUSTOMER)
-
-
-@pytest.fixture
-def builder(monkeypatch: pytest.MonkeyPatch) -> MemoryBuilder:
-    """The triggers on a state in memory, with one customer who is due."""
-    built = MemoryBuilder()
-    built.store().put_customer(parse(FILE))
-    for module in (api, schedule, sync):
-        monkeypatch.setattr(module, "app", lambda: built)
-    monkeypatch.setattr("halo_adsync.health.app", lambda: built)
-    return built
-
-
-@pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """The real settings, read from an empty folder and an environment without storage."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("AzureWebJobsStorage", raising=False)
-    bootstrap.app.cache_clear()
-    yield tmp_path
-    bootstrap.app.cache_clear()
-
-
-def http(function: Any, body: bytes = b"", **route: str) -> func.HttpResponse:
-    """Call an HTTP function."""
-    request = func.HttpRequest("POST", "https://app.example/", route_params=route, body=body)
-    answer: func.HttpResponse = function(request)
-    return answer
-
-
-def json_of(answer: func.HttpResponse) -> dict[str, Any]:
-    """Return a JSON answer's document."""
-    assert answer.mimetype in {"application/json", "application/problem+json"}
-    document: dict[str, Any] = json.loads(answer.get_body())
-    return document
-
-
-def check_problem(answer: func.HttpResponse, status: int, said: str) -> None:
-    """Assert that an answer is a problem document (RFC 9457) with this status, whose detail says this."""
-    assert answer.mimetype == "application/problem+json"
-    document = json_of(answer)
-    assert document.keys() == {"type", "title", "status", "detail"}
-    assert answer.status_code == document["status"] == status
-    assert said in document["detail"]
 
 
 def message(content: str | bytes) -> QueueMessage:

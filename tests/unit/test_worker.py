@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from cronsim import CronSim
 
 from devstack.azurite import Azurite, azurite_missing
@@ -15,7 +16,10 @@ from devstack.host import FunctionsHost
 from devstack.processes import StartError
 from devstack.protos import Message, TypedData
 from devstack.worker import Function, InvocationError, Outcome, Worker
+from functions.access import ROUTES
 from halo_adsync import bootstrap
+from halo_adsync.access import PRINCIPAL_HEADER
+from tests.support.triggers import principal
 
 pytestmark = [pytest.mark.azurite, pytest.mark.worker]
 
@@ -30,6 +34,16 @@ KINDS = {
     "list_runs": "httpTrigger",
     "show_run": "httpTrigger",
     "show_plan": "httpTrigger",
+    "list_customers": "httpTrigger",
+    "show_customer": "httpTrigger",
+    "put_customer": "httpTrigger",
+    "explain_person": "httpTrigger",
+    "sync_person": "httpTrigger",
+    "list_conflicts": "httpTrigger",
+    "link_person": "httpTrigger",
+    "ignore_person": "httpTrigger",
+    "create_person": "httpTrigger",
+    "forget_person": "httpTrigger",
     "health": "httpTrigger",
 }
 OPEN_TO_ALL = {"health"}
@@ -63,7 +77,8 @@ def worker(storage: str, loop: asyncio.Runner, tmp_path_factory: pytest.TempPath
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         patch.setenv(STORAGE, storage)
-        patch.delenv("SYNC_TIMER", raising=False)
+        for name in ("SYNC_TIMER", "API_SIGN_IN", "WEBSITE_AUTH_ENABLED"):
+            patch.delenv(name, raising=False)
         patch.syspath_prepend(str(ROOT))
         bootstrap.app.cache_clear()
         worker = loop.run(Worker.load(ROOT))
@@ -112,10 +127,36 @@ def test_no_route_hides_another(worker: Worker) -> None:
 
 
 def test_only_health_asks_for_no_key(worker: Worker) -> None:
-    """Everything else is closed to who has no function key."""
+    """By default everything else is closed to who has no function key."""
     levels = {f.name: str(f.trigger["authLevel"]).upper() for f in triggers(worker, "httpTrigger")}
     assert {name for name, level in levels.items() if level == "ANONYMOUS"} == OPEN_TO_ALL
     assert set(levels.values()) == {"ANONYMOUS", "FUNCTION"}
+
+
+def test_every_route_declares_the_role_that_it_needs(worker: Worker) -> None:
+    """What the host serves is what the app's own table of roles says, but for health."""
+    served = {
+        (function.name, method, function.trigger["route"])
+        for function in triggers(worker, "httpTrigger")
+        for method in function.trigger["methods"]
+        if function.name not in OPEN_TO_ALL
+    }
+    assert served == {(route.name, route.method, route.path) for route in ROUTES}
+    assert len(served) == len(KINDS) - len(OPEN_TO_ALL) - 3
+
+
+def test_keys_open_nothing_where_people_sign_in(storage: str) -> None:
+    """The host lets everybody through, the app nobody who has not signed in with the right role."""
+    environment = {STORAGE: storage, "API_SIGN_IN": "entra", "WEBSITE_AUTH_ENABLED": "True"}
+    with FunctionsHost(ROOT, env=environment, timers=False) as host:
+        address = f"{host.url}/api/customers"
+
+        def status(**headers: str) -> int:
+            return requests.get(address, headers=headers, timeout=20).status_code
+
+        assert status() == status(**{"x-functions-key": host.key}) == 401
+        assert status(**{PRINCIPAL_HEADER: principal("anna@x")}) == 403
+        assert status(**{PRINCIPAL_HEADER: principal("anna@x", "Sync.Read")}) == 200
 
 
 def test_queues_have_names_that_azure_takes(worker: Worker) -> None:
@@ -171,10 +212,10 @@ def test_poison_is_always_done_with(call: Call, text: str) -> None:
     call("settle_poison", TypedData(string=text), Id=TypedData(string="1"))
 
 
-@pytest.mark.parametrize("name", ["request_sync", "list_runs", "show_run", "show_plan"])
+@pytest.mark.parametrize("name", ["request_sync", "show_plan", "show_customer", "explain_person"])
 def test_a_route_of_a_customer_that_is_not_there(call: Call, name: str) -> None:
     """The worker carries the problem document."""
-    returned = call(name, request("GET", customer="nobody", run="r")).returned
+    returned = call(name, request("GET", customer="nobody", run="r", key="k")).returned
     assert returned is not None
     assert int(returned.http.status_code) == 404
     assert json.loads(returned.http.body.bytes)["title"] == "Not Found"

@@ -1,0 +1,52 @@
+"""The customers, as the command line and the HTTP interface list and keep them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from halo_adsync.customer_file import parse
+from halo_adsync.errors import BadRequest, ConfigurationError, NotFound
+from halo_adsync.state.store import Store
+
+
+def listed(store: Store) -> Iterator[dict[str, Any]]:
+    """Yield every customer in short; of one whose kept file is not valid any more, the problem."""
+    for key in store.customer_ids():
+        try:
+            found = store.customer(key)
+        except NotFound:
+            continue  # removed just now
+        except ConfigurationError as error:
+            yield {"id": key, "problem": str(error)}
+        else:
+            yield {"id": key, "name": found.name, "enabled": found.enabled, "policy": found.policy}
+
+
+def put(store: Store, key: str, text: str, halo_fields: frozenset[str]) -> tuple[bool, bool]:
+    """Keep the customer file that somebody sent, checked as `customer apply` does.
+
+    Args:
+        store: where it is kept.
+        key: the id that it was sent for.
+        text: the file, YAML or JSON.
+        halo_fields: Halo's user fields, which a mapping may name.
+
+    Returns:
+        Whether the customer is new, and whether anything was changed.
+
+    Raises:
+        BadRequest: with every problem of the file, each with its line and place.
+    """
+    try:
+        customer = parse(text, halo_fields=halo_fields)
+    except ConfigurationError as error:
+        raise BadRequest(error.problems) from None
+    if customer.id != key:
+        raise BadRequest(f'The file is that of "{customer.id}", and the address says "{key}".')
+    for block in customer.directories:
+        if block.ca_file and not block.ca_file.startswith("/"):
+            raise BadRequest(
+                f"directories: the ca_file of {block.id} is meant from a folder that nobody here knows. Put"
+                " the certificate into the vault and name it in ca_certificate."
+            )
+    is_new = key not in store.customer_ids()
+    return is_new, store.put_customer(customer)
