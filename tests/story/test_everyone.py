@@ -156,6 +156,37 @@ def test_06_nested_groups_of_three_levels_count_every_member(trust: Trust) -> No
     trust.check_places()
 
 
+def test_07_managers_are_resolved_in_any_order_and_circles_told(trust: Trust) -> None:
+    """Everybody of a class gets the head's address, three who manage one another too; the plan names them."""
+    north = trust.ous["01 - North",]
+    pupils = f"OU=Children,OU=Abbey School,{north}"
+    accounts = [account_of("01 - North", "Abbey School", "Pupils", number) for number in range(8)]
+    *team, one, two, three = accounts
+    managers = {**dict.fromkeys(team[:-1], team[-1]), one: two, two: three, three: one}
+    for account, manager in managers.items():
+        trust.domain.modify(f"CN={account},{pupils}", {"manager": f"CN={manager},{pupils}"})
+    shown = trust.run("customer", "show", CUSTOMER, "--json")
+    shown["fields"] = {
+        "name": "{{ displayName or cn }}",
+        "login": "{{ netbios }}\\{{ sAMAccountName }}",
+        "emailaddress": "mail",
+        "admanager": "manager",
+        "manager_email": "{{ manager_email }}",
+    }
+    applied = trust.command_line.apply(shown)
+    assert applied.returncode == 0, applied.stderr
+    summary = trust.sync()
+    assert (summary["status"], summary["counts"]["update"]) == ("ok", len(managers))
+    held = {user["login"].partition("\\")[2]: user for user in trust.halo.people}
+    for account in trust.places:
+        manager = managers.get(account)
+        assert held[account].get("manager_email") == (f"{manager}@trust.example" if manager else None)
+        assert held[account].get("admanager") == (f"CN={manager},{pupils}" if manager else None)
+    (circle,) = [warning for warning in summary["warnings"] if "circle" in warning]
+    assert all(f"CN={account}," in circle for account in (one, two, three))
+    assert trust.sync()["cost"]["halo_requests"] == 0
+
+
 def guid_of(trust: Trust, dn: str) -> str:
     """Return an object's GUID as Halo holds it."""
     raw = trust.domain.values(dn, "objectGUID")[0]
