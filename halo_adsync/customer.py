@@ -268,6 +268,10 @@ class Customer(Part):
         """Tell whether a mapping reads who somebody's manager is."""
         return any(compile_expression(rule.source).built_in & MANAGER for rule in self.fields.values())
 
+    def custom_fields(self) -> frozenset[str]:
+        """Return the names of the custom fields that are mapped."""
+        return frozenset(name for name in self.fields if name.upper().startswith("CF"))
+
     def shared(self) -> Shared:
         """Return what all templates of the file share."""
         tables = {

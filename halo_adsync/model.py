@@ -137,6 +137,19 @@ class HaloUser:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomField:
+    """A custom field of a Halo instance, as far as it is known what it takes."""
+
+    name: str
+    kind: Literal["text", "flag", "date", "choice", "other"] = "text"
+    """`other` is what one text cannot fill, such as a table or several choices."""
+    width: int | None = None
+    """The greatest length; None where there is none, or it is not known."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """The ids of its choices by their names; empty where Halo does not list them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """objectGUID <-> Halo id: the licence to change a record, with what Halo was last known to hold."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.directory.dn import canonical_dn
 from halo_adsync.directory.port import ReadRequest
+from halo_adsync.errors import HaloRefused
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import (
     DirectoryRead,
@@ -17,7 +18,9 @@ from halo_adsync.model import (
     ObjectGuid,
     Place,
 )
+from halo_adsync.plan.custom import Known, resolved, with_custom
 from halo_adsync.plan.make import blanks_to_verify, ladder, make_plan, match_people
+from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.placement import WantedClient, WantedSite, client_of
 from halo_adsync.plan.places import find_client, find_site, missing, same_client, same_site
@@ -59,7 +62,8 @@ class Planner:
         anchors = state.anchors()
         reads = [self._read(directory, anchors) for directory in self._customer.directories]
         self._pulse()
-        found = survey(self._customer, reads, self._services.now(), self._services.target)
+        target = self._target(state, halo)
+        found = survey(self._customer, reads, self._services.now(), target)
         side, learnt = self._learn(found, self._side(state), halo)
         plan = make_plan(self._customer, found, side, self._mode)
         unsure = blanks_to_verify(self._customer, plan, side)
@@ -68,6 +72,19 @@ class Planner:
             plan = make_plan(self._customer, found, side, self._mode)
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
         return Planned(plan, resolved, learnt)
+
+    def _target(self, state: CustomerState, halo: Halo) -> Target:
+        """Return what Halo can store; custom fields are asked for when one is new, and by a reconcile."""
+        names = self._customer.custom_fields()
+        known: Known = state.custom_fields() if names else {}
+        if names and (self._mode == "reconcile" or not {name.lower() for name in names} <= known.keys()):
+            try:
+                there = halo.custom_fields()
+            except HaloRefused:  # the account may not see them, and may write them all the same
+                there = ()
+            known = resolved(names, there)
+            state.keep_custom_fields(known)
+        return with_custom(self._services.target, known)
 
     def _side(self, state: CustomerState) -> HaloSide:
         links = state.links()

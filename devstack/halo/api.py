@@ -195,6 +195,8 @@ class Api:
             rows = [row for row in rows if str(row["lookupid"]) == lookup]
         if resource == "ldapconnection" and not reading.is_true(request.query, "includedetails"):
             rows = [{name: row[name] for name in row.keys() - _LDAP_DETAILS} for row in rows]
+        if resource == "fieldinfo" and not reading.is_true(request.query, "includevalues"):
+            rows = [{name: row[name] for name in row.keys() - {"values"}} for row in rows]
         if key:
             found = next((row for row in rows if str(row["id"]) == key), None)
             return Answer.json(found) if found else _not_found()

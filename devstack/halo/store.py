@@ -16,12 +16,29 @@ _SUPPORT_ROLE = "6f3f3c39-8f5c-4a2e-9d43-0d3a5f3b1c01"
 _ADMIN_ROLE = "6f3f3c39-8f5c-4a2e-9d43-0d3a5f3b1c02"
 
 
+def _field_info() -> list[Record]:
+    """Custom fields of users: a text with a limit, one choice, a date, a tick and a table.
+
+    The types 2 (one choice) and 3 (several) were seen in use; the other numbers are inferred.
+    """
+    sizes = {"id": 1, "name": "Small"}, {"id": 2, "name": "Large"}
+    kinds: list[Record] = [
+        {"name": "CFStaffNumber", "label": "Staff number", "type": 0, "characterlimit": 20},
+        {"name": "CFShirt", "label": "Shirt", "type": 2, "values": [*sizes]},
+        {"name": "CFStarted", "label": "Started", "type": 4},
+        {"name": "CFFirstAider", "label": "First aider", "type": 6},
+        {"name": "CFKeys", "label": "Keys", "type": 7},
+    ]
+    usual = {"usage": 2, "characterlimit": 0, "characterlimittype": 0, "inputtype": 0, "values": []}
+    return [{"id": 201 + number, **usual, **kind} for number, kind in enumerate(kinds)]
+
+
 def _catalogs() -> dict[str, list[Record]]:
     return {
         "teams": [{"id": 1, "name": "1st Line Support"}, {"id": 2, "name": "2nd Line Support"}],
         "roles": [{"id": _SUPPORT_ROLE, "name": "Support"}, {"id": _ADMIN_ROLE, "name": "Administrator"}],
         "user_roles": [{"id": 1, "name": "User"}, {"id": 2, "name": "Manager"}],
-        "field_info": [{"id": 201, "name": "CFStaffNumber", "label": "Staff number", "type": 0, "usage": 2}],
+        "field_info": _field_info(),
         "toplevels": [{"id": 1, "name": "Customers"}],
         "lookups": [{"id": 1, "lookupid": 33, "name": "Normal"}],
         "ldap_connections": [],

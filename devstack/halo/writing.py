@@ -46,6 +46,8 @@ _INSTRUCTIONS = {
     "sendwelcomeemail",
     "newclient_sitename",
 }
+CHOICE = 2
+"""The type of a custom field that takes one of its values."""
 
 
 class BusinessRuleError(Exception):
@@ -133,8 +135,18 @@ def _merge_custom_fields(store: Store, before: Record, changes: list[Record] | N
     for change in changes or []:
         entry = known.get(str(change.get("id") or change.get("name")).lower())
         if entry:
+            _check_custom_value(entry, change.get("value"))
             merged[entry["id"]] = {"id": entry["id"], "name": entry["name"], "value": change.get("value")}
     return list(merged.values())
+
+
+def _check_custom_value(entry: Record, value: object) -> None:
+    """A custom field takes what its type and its limit allow; a choice is told by its id."""
+    text, limit = str(value or ""), entry.get("characterlimit") or 0
+    if limit and len(text) > limit:
+        raise BusinessRuleError(f"{entry['label']} takes {limit} characters.")
+    if entry["type"] == CHOICE and text and text not in {str(choice["id"]) for choice in entry["values"]}:
+        raise BusinessRuleError(f"{entry['label']} has no choice with the id {text}.")
 
 
 def _check_user(store: Store, record: Record, _license_count: int) -> None:

@@ -20,6 +20,7 @@ from halo_adsync.halo.codec import (
     record_id,
 )
 from halo_adsync.halo.config import HaloConfig
+from halo_adsync.halo.custom_fields import FIELD_INFO, decode_fields
 from halo_adsync.halo.ldap_connection import CONNECTIONS, LdapConnection, decode_connection
 from halo_adsync.halo.pages import INACTIVE_TOO, page_parameters, read_all, record_count, records
 from halo_adsync.halo.port import SiteWrite, UserOutcome, UserWrite
@@ -28,6 +29,7 @@ from halo_adsync.halo.search import UserSearch
 from halo_adsync.halo.statuses import complaint
 from halo_adsync.halo.users import UserReader
 from halo_adsync.model import (
+    CustomField,
     HaloClient,
     HaloClientId,
     HaloSite,
@@ -134,6 +136,10 @@ class HaloInstance:
     def user(self, user: HaloUserId) -> HaloUser | None:
         """Return one user with all its details (custom fields too); None where Halo has no such user."""
         return self._reader.user(user)
+
+    def custom_fields(self) -> Sequence[CustomField]:
+        """Return the custom fields of the instance, those of other records than users too."""
+        return decode_fields(records(self._api.get("/FieldInfo", {"includevalues": "true"}), FIELD_INFO))
 
     def create_client(self, name: str, main_site: str, guid: ObjectGuid | None = None) -> HaloClient:
         """Create a client whose first site is called `main_site`; `guid` is the OU that it mirrors."""

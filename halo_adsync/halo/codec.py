@@ -48,6 +48,7 @@ class Kind(Enum):
     TEXT = "text"
     FLAG = "true or false"
     NUMBER = "a whole number"
+    IDS = "ids, separated by commas"
 
 
 _TEXTS = (
@@ -58,7 +59,8 @@ _TEXTS = (
 FIELDS: Mapping[str, Kind] = {
     **dict.fromkeys(_TEXTS.split(), Kind.TEXT),
     **dict.fromkeys(("isserviceaccount", "neversendemails", "sendwelcomeemail"), Kind.FLAG),
-    "useadlogin": Kind.NUMBER,
+    **dict.fromkeys(("useadlogin", "adconnection"), Kind.NUMBER),
+    "departments": Kind.IDS,
 }
 """Every user field that a customer's file may map, custom fields aside, with the kind of its value."""
 
@@ -78,6 +80,11 @@ def parse(body: bytes) -> Any:
 def is_custom(field: str) -> bool:
     """Tell whether a name is that of a custom field."""
     return field.lower().startswith(CUSTOM_PREFIX)
+
+
+def is_detail(field: str) -> bool:
+    """Tell whether only a user's single record carries a field: custom ones, and lists of their own."""
+    return is_custom(field) or _kind(field) is Kind.IDS
 
 
 def canonical_guid(value: Any) -> ObjectGuid | None:
@@ -131,8 +138,8 @@ def echoes(sent: Record, answered: Record) -> bool:
 
 
 def listed_fields(fields: Iterable[str]) -> frozenset[str]:
-    """Return, in lower case, what a user's record must carry: the stamp, and `fields` but for custom ones."""
-    return frozenset({GUID_FIELD, *(name.lower() for name in fields if not is_custom(name))})
+    """Return, in lower case, what a user's record must carry: the stamp, and `fields` but for details."""
+    return frozenset({GUID_FIELD, *(name.lower() for name in fields if not is_detail(name))})
 
 
 def is_general(record: Record) -> bool:
@@ -243,15 +250,24 @@ def _kind(field: str) -> Kind:
     return FIELDS.get(field.lower(), Kind.TEXT)
 
 
-def _encode_value(field: str, text: str) -> str | int | bool:
+def _encode_value(field: str, text: str) -> str | int | bool | list[dict[str, int]]:
     limit = WIDTHS.get(field.lower())
     if limit is not None and len(text) > limit:
         raise RecordRejected(f"{field}: the value has {len(text)} characters; Halo takes {limit} there.")
     kind = _kind(field)
     try:
-        return _PARSERS[kind](text if kind is Kind.TEXT else text.strip().lower())
+        value = _PARSERS[kind](text if kind is Kind.TEXT else text.strip().lower())
     except ValueError as error:
         raise RecordRejected(f"{field}: the value must be {kind.value}.") from error
+    ids = str(value).split(",") if kind is Kind.IDS and value else []
+    return [{"department_id": int(number)} for number in ids] if kind is Kind.IDS else value
+
+
+def _ids(text: str) -> str:
+    numbers = {int(part) for part in text.split(",") if part.strip()}
+    if min(numbers, default=1) <= 0:
+        raise ValueError("an id is above 0")
+    return ",".join(map(str, sorted(numbers)))
 
 
 def _flag(text: str) -> bool:
@@ -264,11 +280,15 @@ _PARSERS: Mapping[Kind, Callable[[str], str | int | bool]] = {
     Kind.TEXT: str,
     Kind.FLAG: _flag,
     Kind.NUMBER: lambda text: int(text or "0"),
+    Kind.IDS: _ids,
 }
 
 
 def _field_values(record: Record, fields: Collection[str]) -> dict[str, str]:
-    values = {name: plain_text(record.get(name.lower())).strip() for name in fields if not is_custom(name)}
+    values = {name: plain_text(record.get(name.lower())).strip() for name in fields if not is_detail(name)}
+    for name in fields:
+        if _kind(name) is Kind.IDS and isinstance(rows := record.get(name.lower()), list):
+            values[name] = _ids(",".join(str(_number(row.get("department_id")) or "") for row in rows))
     listed = record.get("customfields")
     if isinstance(listed, list):
         custom = {plain_text(entry.get("name")).lower(): plain_text(entry.get("value")) for entry in listed}

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from halo_adsync.model import HaloClient, HaloClientId, HaloSite, HaloSiteId, HaloUser, HaloUserId, ObjectGuid
+from halo_adsync.model import (
+    CustomField,
+    HaloClient,
+    HaloClientId,
+    HaloSite,
+    HaloSiteId,
+    HaloUser,
+    HaloUserId,
+    ObjectGuid,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,10 @@ class Halo(Protocol):
 
     def user(self, user: HaloUserId) -> HaloUser | None:
         """Return one user with all its details (custom fields too); None where Halo has no such user."""
+        ...
+
+    def custom_fields(self) -> Sequence[CustomField]:
+        """Return the custom fields of the instance, those of other records than users too."""
         ...
 
     def create_client(self, name: str, main_site: str, guid: ObjectGuid | None = None) -> HaloClient:

@@ -18,7 +18,7 @@ from halo_adsync.halo.codec import (
     Record,
     canonical_guid,
     exact_search,
-    is_custom,
+    is_detail,
     is_general,
     plain_text,
     record_id,
@@ -49,7 +49,7 @@ class UserSearch:
             ValueError: the field is a custom one, which lists do not carry, or is not one of interest.
         """
         name = field.lower()
-        if name != GUID_FIELD and (is_custom(name) or name not in self._spelling):
+        if name != GUID_FIELD and (is_detail(name) or name not in self._spelling):
             raise ValueError(f"Users cannot be searched by {field}: no list was asked to carry it.")
         if not value.strip():
             return []

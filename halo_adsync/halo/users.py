@@ -17,7 +17,7 @@ from halo_adsync.halo.codec import (
     Record,
     decode_user,
     identity,
-    is_custom,
+    is_detail,
     is_general,
     listed_fields,
     record_guid,
@@ -74,7 +74,7 @@ class UserReader:
         for row in people[::step][: SAMPLE if unseen & IDENTIFYING else SMALL_SAMPLE] if unseen else ():
             record = self.details(identity(row)[0]) or {}
             self._hidden.update(name for name in unseen if record.get(name) not in EMPTY)
-        custom = {name.lower() for name in self._fields if is_custom(name)}
+        custom = {name.lower() for name in self._fields if is_detail(name)}
         return frozenset(self._hidden | custom)
 
     def user(self, user: HaloUserId) -> HaloUser | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -11,7 +11,7 @@ from itertools import batched
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import ConfigurationError, NotFound
-from halo_adsync.model import CustomerId, Decision, Link, ObjectGuid, Place, RunId
+from halo_adsync.model import CustomerId, CustomField, Decision, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Violation
 from halo_adsync.state import rows
 from halo_adsync.state.lease import KEY as LEASE_KEY
@@ -32,7 +32,7 @@ __all__ = ["CustomerState", "Line", "Settled", "Store"]
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
-INSTANCE = "instance"
+INSTANCE, CUSTOM_FIELDS = "instance", "custom-fields"
 WAITS_AT_MOST = timedelta(hours=1)
 """A request that no worker took by then is lost: a timer may ask anew."""
 
@@ -186,6 +186,18 @@ class CustomerState:
         """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""
         row = self._table.get(self.customer, "anchors")
         return json.loads(rows.unpack_text("data", row.values)) if row else {}
+
+    def custom_fields(self) -> dict[str, CustomField | None]:
+        """Return what is known of the custom fields of the customer's mapping, by lower-case name."""
+        row = self._table.get(self.customer, CUSTOM_FIELDS)
+        kept = json.loads(rows.unpack_text("data", row.values)) if row else {}
+        return {name: CustomField(**field) if field else None for name, field in kept.items()}
+
+    def keep_custom_fields(self, fields: Mapping[str, CustomField | None]) -> None:
+        """Keep what Halo said of custom fields, in the place of what it said before."""
+        text = rows.to_json({name: asdict(field) if field else None for name, field in fields.items()})
+        row = Row(self.customer, CUSTOM_FIELDS, rows.pack_text("data", text))
+        self._table.transact(self.customer, [Operation("put", row)])
 
     def instance(self) -> str | None:
         """Return the address of the Halo instance that the links lead to; None before the first plan."""

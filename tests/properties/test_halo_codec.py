@@ -27,6 +27,8 @@ def values(field: str) -> st.SearchStrategy[str]:
         return st.sampled_from(["true", "false"])
     if kind is Kind.NUMBER:
         return st.integers(-(2**31), 2**31 - 1).map(str)
+    if kind is Kind.IDS:
+        return st.sets(st.integers(1, 2**31 - 1)).map(lambda ids: ",".join(map(str, sorted(ids))))
     return st.text(max_size=WIDTHS.get(field, 300)).map(str.strip)
 
 

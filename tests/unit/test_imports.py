@@ -45,6 +45,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "plan",
         "directory.port",
         "directory.dn",
+        "errors",
         "halo.port",
         "services",
         "state",
