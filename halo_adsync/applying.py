@@ -7,9 +7,9 @@ from halo_adsync.errors import Doubtful, RecordRejected
 from halo_adsync.halo.port import Halo, SiteWrite, UserOutcome, UserWrite
 from halo_adsync.model import DistinguishedName, HaloClient, HaloClientId, HaloSite, Link, ObjectGuid, Place
 from halo_adsync.plan.match import STAMP
-from halo_adsync.plan.placement import WantedClient, WantedSite
 from halo_adsync.plan.places import find_client, find_site
 from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind
+from halo_adsync.plan.wanted import WantedClient, WantedSite
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState, Line, Settled

@@ -172,6 +172,10 @@ def mirror(
     clean: Annotated[
         bool, typer.Option("--clean/--keep-names", help="Take sorting prefixes and the like off OU names.")
     ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow-moved/--keep-moved", help="Place people of moved OUs where these are now."),
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Put the mirror into the customer file as it is kept.")
     ] = False,
@@ -181,10 +185,13 @@ def mirror(
     with told():
         store, services = builder().store(), builder().services()
         found = store.customer(customer)
-        anchors = state_of(customer).anchors()
-        wish = Wish(top, site_level, client_level, tuple(branch or ()), clean)
+        state = state_of(customer)
+        anchors, footing = state.anchors(), state.footing()
+        wish = Wish(top, site_level, client_level, tuple(branch or ()), clean, follow)
         reads = _read_directories(found, anchors, hidden=as_json)
-        proposal = propose(found, reads, anchors, wish, now=services.now(), target=services.target)
+        proposal = propose(
+            found, reads, anchors, wish, now=services.now(), target=services.target, footing=footing
+        )
         if write and store.customer(customer) != found:
             raise Busy(
                 f"{customer}: the customer file was changed meanwhile; nothing was written. Try again."

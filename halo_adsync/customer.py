@@ -17,12 +17,15 @@ from halo_adsync.customer_connections import DirectoryBlock, HaloBlock, Part, Re
 from halo_adsync.customer_placement import (
     AttributeRule,
     ClientRef,
+    GroupRule,
     MirrorRule,
     OuRule,
     Placement,
     PlacementRule,
+    RuleClient,
     SiteRef,
     rule_dns,
+    rule_sources,
 )
 from halo_adsync.customer_values import (
     Count,
@@ -52,11 +55,13 @@ __all__ = [
     "Customer",
     "DirectoryBlock",
     "FieldRule",
+    "GroupRule",
     "MirrorRule",
     "OuRule",
     "Placement",
     "PlacementRule",
     "RelayBlock",
+    "RuleClient",
     "Schedule",
     "SecretRef",
     "SiteRef",
@@ -209,8 +214,8 @@ class Customer(Part):
     @classmethod
     def _placed_by_known_tables(cls, placement: Placement, info: ValidationInfo) -> Placement:
         for rule in placement.rules:
-            if isinstance(rule, AttributeRule):
-                _check_tables(rule.attribute, info, "a rule")
+            for source in rule_sources(rule):
+                _check_tables(source, info, "a rule")
         return placement
 
     @field_validator("fields")
@@ -261,7 +266,7 @@ class Customer(Part):
     def attributes(self) -> frozenset[str]:
         """Return the lower-case names of all directory attributes that the file uses."""
         sources = [rule.source for rule in self.fields.values()]
-        sources += [rule.attribute for rule in self.placement.rules if isinstance(rule, AttributeRule)]
+        sources += [source for rule in self.placement.rules for source in rule_sources(rule)]
         return frozenset().union(*(compile_expression(source).attributes for source in sources))
 
     def reads_managers(self) -> bool:
@@ -282,6 +287,11 @@ class Customer(Part):
     def placement_ous(self) -> tuple[str, ...]:
         """Return the DNs that placement rules name, in their order."""
         return tuple(dn for rule in self.placement.rules for dn in rule_dns(rule))
+
+    def placement_groups(self) -> tuple[str, ...]:
+        """Return the DNs of the groups that placement rules name, in their order, each once."""
+        rules = self.placement.rules
+        return tuple(dict.fromkeys(rule.group for rule in rules if isinstance(rule, GroupRule)))
 
     def secrets(self) -> Iterator[str]:
         """Yield the name of every secret that the file refers to."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -13,11 +13,14 @@ from pydantic import AfterValidator, Field, StringConstraints
 from halo_adsync.directory.dn import parse_dn
 from halo_adsync.directory.filters import checked_filter
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.plan.filters import folded, is_region
+from halo_adsync.plan.filters import compiled_pattern, folded, is_region
 from halo_adsync.plan.templates import ExpressionError, compile_expression
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """The only hosts that may be reached without TLS: this machine."""
+
+MAX_PATTERN = 500
+"""The most characters of a pattern."""
 
 _QUIET = re.compile(
     r"(?:(?:mon|tue|wed|thu|fri|sat|sun)(?:-(?:mon|tue|wed|thu|fri|sat|sun))? )?"
@@ -26,6 +29,11 @@ _QUIET = re.compile(
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _CRON_FIELDS = 5
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def without_blanks(text: str) -> str:
+    """Return a text without case and blanks, as aliases are compared."""
+    return "".join(text.casefold().split())
 
 
 def _url(value: str) -> str:
@@ -78,6 +86,31 @@ def _expression(value: str) -> str:
     return value
 
 
+def _aliases(value: Mapping[str, str]) -> Mapping[str, str]:
+    known: dict[str, str] = {}
+    for alias, name in value.items():
+        if known.setdefault(without_blanks(alias), name) != name:
+            raise ValueError("two aliases differ in case and blanks only, but not in what they stand for")
+    return value
+
+
+def site_pattern(value: str) -> Any:
+    """Compile the pattern of a placement rule. Case does not matter, as in the directory itself.
+
+    Raises:
+        ValueError: it is none that RE2 takes.
+    """
+    return compiled_pattern(f"(?i){value}")
+
+
+def _site_pattern(value: str) -> str:
+    if len(value) > MAX_PATTERN:
+        raise ValueError(f"has {len(value)} characters; a pattern has at most {MAX_PATTERN}")
+    if site_pattern(value).groupindex.keys() - {"site"}:
+        raise ValueError("has a named group that means nothing: the one that may be there is (?P<site>...)")
+    return value
+
+
 def _cron(value: str) -> str:
     try:
         usable = len(value.split()) == _CRON_FIELDS and next(CronSim(value, _ANY_TIME))
@@ -112,11 +145,14 @@ def _quiet(value: str) -> str:
     return value
 
 
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Url = Annotated[str, AfterValidator(_url)]
 Server = Annotated[str, AfterValidator(_server)]
 Dn = Annotated[str, AfterValidator(_dn)]
 Filter = Annotated[str, AfterValidator(_filter)]
 Source = Annotated[str, AfterValidator(_expression)]
+Aliases = Annotated[Mapping[Name, Name], AfterValidator(_aliases)]
+SitePattern = Annotated[str, AfterValidator(_site_pattern)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Quiet = Annotated[str, AfterValidator(_quiet)]
@@ -135,6 +171,5 @@ Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
 TableName = Annotated[str, Field(pattern=_TABLE_NAME)]
 SecretName = Annotated[str, Field(pattern=_KEY_VAULT_NAME)]
 """A name in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]

@@ -14,11 +14,12 @@ from halo_adsync.customer import AttributeRule, Customer, MirrorRule
 from halo_adsync.directory.dn import canonical_dn
 from halo_adsync.directory.port import CountedContainer
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.model import Container, DirectoryRead, ObjectGuid, Tree
+from halo_adsync.model import NEW_FOOTING, Container, DirectoryRead, Footing, ObjectGuid, Tree
+from halo_adsync.plan.footing import remembered
 from halo_adsync.plan.mapping import Target
-from halo_adsync.plan.placement import WantedSite
 from halo_adsync.plan.scope import Scoping
 from halo_adsync.plan.survey import Subject, survey
+from halo_adsync.plan.wanted import WantedSite
 
 _NEARLY_ALL = 0.75
 
@@ -40,6 +41,8 @@ class Wish:
     """Mirror only these OUs: DNs, or names that only one OU below the top has."""
     clean: bool = False
     """Take what only sorts or marks OUs off their names."""
+    follow: bool = False
+    """Place the people of moved OUs where these are now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ def propose(
     *,
     now: datetime,
     target: Target,
+    footing: Footing = NEW_FOOTING,
 ) -> Proposal:
     """Propose a mirror rule, and work out who would stand where.
 
@@ -115,6 +119,7 @@ def propose(
         wish: what the mirror is to be like.
         now: the time that expiry is judged by, UTC.
         target: what Halo can store.
+        footing: from where runs counted moved OUs before.
 
     Raises:
         ConfigurationError: an OU is not there or not below the top, a level is wrong, or nobody is in scope
@@ -133,12 +138,14 @@ def propose(
         | ({"client_level": wish.client_level} if wish.client_level else {})
         | ({"branches": tuple(branches)} if branches else {})
         | ({"names": "clean"} if wish.clean else {})
+        | ({"moved": "follow"} if wish.follow else {})
     )
     changed, replaces = with_mirror(
         customer, rule, [old for old, guid in read.anchors.items() if guid == top]
     )
     known = replace(read, anchors={**read.anchors, **branches, dn: top})
-    everybody = survey(changed, [known if each is read else each for each in reads], now, target)
+    resolved = [known if each is read else each for each in reads]
+    everybody = survey(changed, resolved, now, target, remembered(footing, changed, resolved))
     return _counted(Proposal(changed, rule, not wish.top, replaces, (), 0, 0, 0), everybody.subjects)
 
 
@@ -273,8 +280,8 @@ def _counted(proposal: Proposal, subjects: Sequence[Subject]) -> Proposal:
         if subject.outside is not None:
             left_out += 1
             continue
-        option = next((option for option in subject.options if option.site.create), None)
-        uncertain += any(not option.site.create for option in subject.options)
+        option = next((option for option in subject.options if option.site.certain), None)
+        uncertain += any(not option.site.certain for option in subject.options)
         if option is None or not subject.desired.fields.get("name"):
             unplaced += 1
             continue

@@ -189,6 +189,20 @@ class Place:
     guid: ObjectGuid | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What is remembered of a customer's OUs from plan to plan: where moved ones are counted from."""
+
+    seen: Mapping[ObjectGuid, ObjectGuid] = field(default_factory=dict)
+    """The parent of each OU at the last plan."""
+    kept: Mapping[str, Mapping[ObjectGuid, ObjectGuid]] = field(default_factory=dict)
+    """By rule (`plan.footing.rule_key`): the OUs that were moved, each with the parent that still counts."""
+
+
+NEW_FOOTING = Footing()
+"""Nothing is remembered: every rule sees the tree as it stands."""
+
+
 @dataclass(slots=True)
 class Meter:
     """What a run has cost so far. Every adapter counts what it does on the meter that it is given."""

@@ -10,6 +10,7 @@ from halo_adsync.errors import HaloRefused
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import (
     DirectoryRead,
+    Footing,
     HaloClientId,
     HaloUser,
     HaloUserId,
@@ -19,14 +20,15 @@ from halo_adsync.model import (
     Place,
 )
 from halo_adsync.plan.custom import Known, resolved, with_custom
+from halo_adsync.plan.footing import remembered
 from halo_adsync.plan.make import blanks_to_verify, ladder, make_plan, match_people
 from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
-from halo_adsync.plan.placement import WantedClient, WantedSite, client_of
-from halo_adsync.plan.places import find_client, find_site, missing, same_client, same_site
+from halo_adsync.plan.places import find_client, find_site, may_make, missing, same_client, same_site
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Survey, survey
 from halo_adsync.plan.types import Plan
+from halo_adsync.plan.wanted import WantedClient, WantedSite, client_of
 from halo_adsync.services import Pulse, Services
 from halo_adsync.state.store import CustomerState
 
@@ -42,6 +44,7 @@ class Planned:
     anchors: Mapping[str, ObjectGuid]
     places: tuple[Place, ...]
     """Clients and sites that were found in Halo and not known before."""
+    footing: Footing
 
 
 class Planner:
@@ -63,7 +66,8 @@ class Planner:
         reads = [self._read(directory, anchors) for directory in self._customer.directories]
         self._pulse()
         target = self._target(state, halo)
-        found = survey(self._customer, reads, self._services.now(), target)
+        footing = remembered(state.footing(), self._customer, reads)
+        found = survey(self._customer, reads, self._services.now(), target, footing)
         side, learnt = self._learn(found, self._side(state), halo)
         plan = make_plan(self._customer, found, side, self._mode)
         unsure = blanks_to_verify(self._customer, plan, side)
@@ -71,7 +75,7 @@ class Planner:
             side = replace(side, users={**side.users, **_by_id(halo.user(user) for user in unsure)})
             plan = make_plan(self._customer, found, side, self._mode)
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
-        return Planned(plan, resolved, learnt)
+        return Planned(plan, resolved, learnt, footing)
 
     def _target(self, state: CustomerState, halo: Halo) -> Target:
         """Return what Halo can store; custom fields are asked for when one is new, and by a reconcile."""
@@ -107,7 +111,8 @@ class Planner:
         wanted = list(found.wanted_sites())
         reconcile = self._mode == "reconcile"
         unknown = missing(wanted, {} if reconcile else side.places)
-        settled = not any(site.create for site in unknown) and not _passed_over(found, side)
+        to_make = any(may_make(site, side.places) for site in unknown)
+        settled = not to_make and not _passed_over(found, side)
         if settled and not newcomers and not reconcile:
             return side, ()
         places = self._find_places(unknown, side.places, halo)
@@ -207,7 +212,7 @@ def read_request(
         exclude=mine(customer.scope.exclude),
         filter=customer.scope.filter,
         anchors=mine(customer.placement_ous()),
-        groups=mine(customer.scope.groups),
+        groups=mine(tuple(dict.fromkeys((*customer.scope.groups, *customer.placement_groups())))),
         managers=customer.reads_managers(),
         known={key.removeprefix(prefix): guid for key, guid in anchors.items() if key.startswith(prefix)},
     )

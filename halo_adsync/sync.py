@@ -188,7 +188,8 @@ class Sync:
         violations = judge(part.customer, plan)
         status = Status.PLANNED if run.dry_run else Status.BLOCKED if violations else Status.APPLYING
         run = replace(run, status=status)
-        return part.state.save_plan(run, plan, violations, planned.places, planned.anchors, lease=part.lease)
+        learnt = (planned.places, planned.anchors)
+        return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=planned.footing)
 
     def _check_instance(self, part: _Slice) -> None:
         """Refuse to use the links of one Halo instance on another: the same ids are other people there."""

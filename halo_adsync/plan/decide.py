@@ -7,10 +7,10 @@ from halo_adsync.customer import Customer
 from halo_adsync.model import HaloUser, Link, ObjectGuid
 from halo_adsync.plan.diff import diff, diff_new
 from halo_adsync.plan.match import STAMP, Match
-from halo_adsync.plan.placement import Option
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Subject
 from halo_adsync.plan.types import SITE, Change, FieldChange, Kind
+from halo_adsync.plan.wanted import Option
 
 NAME = "name"
 """The one field that Halo takes nobody without."""

@@ -9,11 +9,12 @@ from halo_adsync.plan.decide import Decider
 from halo_adsync.plan.decisions import decided_matches
 from halo_adsync.plan.match import STAMP, Match, Newcomer, match
 from halo_adsync.plan.order import in_order
-from halo_adsync.plan.placement import WantedClient
+from halo_adsync.plan.places import may_make
 from halo_adsync.plan.policy import allow
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Subject, Survey
 from halo_adsync.plan.types import Change, Kind, Plan, people
+from halo_adsync.plan.wanted import WantedClient
 
 
 def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> Plan:
@@ -22,7 +23,7 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
     Raises:
         ConfigurationError: the file names a site by its id in a client that is not there.
     """
-    to_come = {site.key for site in survey.wanted_sites() if site.create}
+    to_come = {site.key for site in survey.wanted_sites() if may_make(site, halo.places)}
     decider = Decider(customer, halo, match_people(customer, survey, halo), to_come)
     lines = [allow(decider.decide(subject), customer.policy) for subject in survey.subjects]
     seen = {subject.person.guid for subject in survey.subjects}
@@ -89,7 +90,7 @@ def _structure(survey: Survey, halo: HaloSide, changes: Iterable[Change]) -> lis
     needed = {change.place for change in changes if change.place} - halo.places.keys()
     lines: dict[str, Change] = {}
     for site in survey.wanted_sites():
-        if not site.create or site.key not in needed or site.key in lines:
+        if not may_make(site, halo.places) or site.key not in needed or site.key in lines:
             continue
         if site.id is not None:
             raise ConfigurationError(

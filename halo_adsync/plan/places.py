@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import HaloClient, HaloSite, Place
-from halo_adsync.plan.placement import WantedClient, WantedSite
+from halo_adsync.plan.wanted import WantedClient, WantedSite
 
 
 def find_client(wanted: WantedClient, clients: Sequence[HaloClient]) -> Place | None:
@@ -94,3 +94,8 @@ def missing(wanted: Iterable[WantedSite], known: Mapping[str, Place]) -> tuple[W
     """Return the wanted sites that are not known yet, each once, in a stable order."""
     unknown = {site.key: site for site in wanted if site.key not in known}
     return tuple(unknown[key] for key in sorted(unknown))
+
+
+def may_make(wanted: WantedSite, known: Mapping[str, Place]) -> bool:
+    """Tell whether a plan may create a site that Halo does not have."""
+    return wanted.create and (wanted.client.create or wanted.client.key in known)

@@ -16,7 +16,9 @@ class Scoping:
         self._exclude = [read.anchors[dn] for dn in customer.scope.exclude if dn in read.anchors]
         self._everywhere = not customer.scope.include
         self._members = (
-            frozenset[ObjectGuid]().union(*read.groups.values()) if customer.scope.groups else None
+            frozenset[ObjectGuid]().union(*(read.groups.get(dn, ()) for dn in customer.scope.groups))
+            if customer.scope.groups
+            else None
         )
         self._places: dict[ObjectGuid, str | None] = {}
 

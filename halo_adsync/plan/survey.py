@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from halo_adsync.customer import MANAGER_FACTS, Customer
-from halo_adsync.model import DirectoryRead, Link, ObjectGuid, Person
+from halo_adsync.model import NEW_FOOTING, DirectoryRead, Footing, Link, ObjectGuid, Person
 from halo_adsync.plan.managers import Chief, Managers, circle_warnings
 from halo_adsync.plan.mapping import Desired, Mapper, Target
-from halo_adsync.plan.placement import Option, Placing, WantedSite
+from halo_adsync.plan.names import MirrorNames
+from halo_adsync.plan.placement import Placing
 from halo_adsync.plan.scope import Scoping
 from halo_adsync.plan.templates import MANAGER
+from halo_adsync.plan.wanted import Option, WantedSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,13 @@ class Survey:
         return tuple(s for s in self.subjects if s.outside is None and s.person.guid not in links)
 
 
-def survey(customer: Customer, reads: Sequence[DirectoryRead], now: datetime, target: Target) -> Survey:
+def survey(
+    customer: Customer,
+    reads: Sequence[DirectoryRead],
+    now: datetime,
+    target: Target,
+    footing: Footing = NEW_FOOTING,
+) -> Survey:
     """Apply scope, placement and mapping to everybody who was read.
 
     Args:
@@ -55,17 +63,19 @@ def survey(customer: Customer, reads: Sequence[DirectoryRead], now: datetime, ta
         reads: one complete read of each directory.
         now: the time that expiry is judged by, UTC.
         target: what Halo can store.
+        footing: from where moved OUs are counted.
     """
     mapper = Mapper(customer, target)
     subjects: dict[ObjectGuid, Subject] = {}
+    names = MirrorNames(customer, reads, footing)
     for read in reads:
-        scoping, placing = Scoping(customer, read, now), Placing(customer, read)
+        scoping, placing = Scoping(customer, read, now), Placing(customer, read, names, footing)
         for person in read.people:
             outside = scoping.why_not(person)
             desired = mapper.desire(person, read.netbios)
             options = tuple(placing.options(person)) if outside is None else ()
             subjects.setdefault(person.guid, Subject(person, outside, desired, options))
-    warnings = list(_warnings(customer))
+    warnings = [*_warnings(customer), *_staying(customer, reads, subjects, footing)]
     if mapper.using(MANAGER):
         managers = Managers(reads)
         warnings += _circles(subjects, managers)
@@ -113,6 +123,34 @@ def _left_as_they_are(desired: Desired, resting: frozenset[str]) -> Desired:
 def _circles(subjects: Mapping[ObjectGuid, Subject], managers: Managers) -> Iterator[str]:
     names = {guid: subject.person.dn for guid, subject in subjects.items() if subject.outside is None}
     return circle_warnings(managers.circles(names), names)
+
+
+def _staying(
+    customer: Customer,
+    reads: Sequence[DirectoryRead],
+    subjects: Mapping[ObjectGuid, Subject],
+    footing: Footing,
+) -> Iterator[str]:
+    """Say who would stand elsewhere by the tree as it is now."""
+    if not any(footing.kept.values()):
+        return
+    names = MirrorNames(customer, reads, NEW_FOOTING)
+    moved = set[ObjectGuid]().union(*footing.kept.values())
+    people, ous = 0, dict[str, None]()
+    for read in reads:
+        anew = Placing(customer, read, names)
+        for person in read.people:
+            subject = subjects[person.guid]
+            now = [option.site.key for option in anew.options(person)] if subject.outside is None else []
+            if now and now != [option.site.key for option in subject.options]:
+                people += 1
+                ous |= dict.fromkeys(ou.dn for ou in read.tree.ancestry(person.parent) if ou.guid in moved)
+    if people:
+        listed = "; ".join(sorted(ous)[:5]) + ("; ..." if len(ous) > 5 else "")  # noqa: PLR2004 - enough
+        yield (
+            f"{people} people keep their places though an OU above them was moved ({listed}). With moved:"
+            " follow in the placement rule they go where the OU is now."
+        )
 
 
 def _warnings(customer: Customer) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import Link, Place, RunId
 from halo_adsync.plan.types import Change, Record
 from halo_adsync.state import rows
 from halo_adsync.state.runs import Run
-from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, payload_bytes
+from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, Row, payload_bytes
 
 ROOM = MAX_OPERATIONS - 2
 """Operations of a transaction that are left beside the lease and the run."""
@@ -42,6 +43,21 @@ class Settled:
     line: Line
     link: Link | None = None
     place: Place | None = None
+
+
+def row_of(customer: str, run: RunId, number: int, change: Change) -> Row:
+    """Return the row of a line that is to be applied.
+
+    Raises:
+        ConfigurationError: its values are longer than a row may be.
+    """
+    row = rows.line_row(customer, run, number, change)
+    if payload_bytes(row) > MAX_LINE_BYTES:
+        raise ConfigurationError(
+            f"{change.dn}: the values of its change are longer than the {MAX_LINE_BYTES // 1024} KiB that"
+            " one person's may take. Map fewer or shorter attributes under fields in the customer file."
+        )
+    return row
 
 
 def operations_of(customer: str, run: RunId, settled: Settled) -> list[Operation]:

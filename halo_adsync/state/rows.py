@@ -11,6 +11,7 @@ from typing import Any, cast
 from halo_adsync.model import (
     Decision,
     DistinguishedName,
+    Footing,
     HaloClientId,
     HaloSiteId,
     HaloUserId,
@@ -124,6 +125,22 @@ def place_of(row: Row) -> Place:
     return Place(key, HaloClientId(client), None if site is None else HaloSiteId(site), name, guid)
 
 
+def footing_rows(customer: str, footing: Footing) -> Iterator[Row]:
+    """Write from where OUs are counted, packed; the first row says how many there are."""
+    text = to_json([dict(footing.seen), {rule: dict(kept) for rule, kept in footing.kept.items()}])
+    parts = list(_packed(text))
+    for number, values in enumerate(parts):
+        yield Row(customer, f"footing|{number:03d}", {"rows": len(parts), **values})
+
+
+def footing_of(rows: Sequence[Row]) -> Footing:
+    """Read from where OUs are counted; rows that are left of a longer one are passed over."""
+    if not rows:
+        return Footing()
+    seen, kept = json.loads(_unpacked(rows[: _int(rows[0], "rows")]))
+    return Footing(seen, kept)
+
+
 def run_key(run: RunId) -> str:
     """Return the key of a run's row; newer runs sort first, because a listing begins at the front."""
     inverse = 10**14 - int(re.sub(r"\D", "", run.partition("-")[0])[:14])
@@ -155,24 +172,31 @@ def change_of(row: Row) -> Change:
 def note_rows(customer: str, run: RunId, changes: Sequence[Change]) -> Iterator[Row]:
     """Write the lines that nothing has to be done for (held, skipped, conflict), packed."""
     text = json.dumps([_change(change) for change in changes], separators=(",", ":"))
-    packed = gzip.compress(text.encode(), mtime=0)
-    chunks = [packed[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(packed), MAX_PROPERTY_BYTES)]
-    for number, first in enumerate(range(0, len(chunks), NOTE_CHUNKS)):
-        part = chunks[first : first + NOTE_CHUNKS]
-        yield Row(
-            customer, note_key(run, number), {f"data{index}": chunk for index, chunk in enumerate(part)}
-        )
+    for number, values in enumerate(_packed(text)):
+        yield Row(customer, note_key(run, number), values)
 
 
 def notes_of(rows: Sequence[Row]) -> list[Change]:
     """Read the packed lines."""
+    return [_to_change(change) for change in json.loads(_unpacked(rows))] if rows else []
+
+
+def _packed(text: str) -> Iterator[dict[str, Scalar]]:
+    """Compress a text and spread it over the binary properties of as many rows as it takes."""
+    packed = gzip.compress(text.encode(), mtime=0)
+    chunks = [packed[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(packed), MAX_PROPERTY_BYTES)]
+    for first in range(0, len(chunks), NOTE_CHUNKS):
+        yield {f"data{index}": chunk for index, chunk in enumerate(chunks[first : first + NOTE_CHUNKS])}
+
+
+def _unpacked(rows: Sequence[Row]) -> str:
     packed = b"".join(
         cast("bytes", row.values[f"data{index}"])
         for row in rows
         for index in range(NOTE_CHUNKS)
         if f"data{index}" in row.values
     )
-    return [_to_change(change) for change in json.loads(gzip.decompress(packed))] if packed else []
+    return gzip.decompress(packed).decode()
 
 
 def _change(change: Change) -> dict[str, Any]:

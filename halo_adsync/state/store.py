@@ -10,23 +10,23 @@ from itertools import batched
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
-from halo_adsync.errors import ConfigurationError, NotFound
-from halo_adsync.model import CustomerId, CustomField, Decision, Link, ObjectGuid, Place, RunId
+from halo_adsync.errors import NotFound
+from halo_adsync.model import CustomerId, CustomField, Decision, Footing, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Violation
 from halo_adsync.state import rows
 from halo_adsync.state.lease import KEY as LEASE_KEY
 from halo_adsync.state.lease import Lease, is_held
 from halo_adsync.state.lines import (
-    MAX_LINE_BYTES,
     ROOM,
     Line,
     Settled,
     counted,
     operations_of,
     portions,
+    row_of,
 )
 from halo_adsync.state.runs import RUN_ID, Run, Status, new_run_id, run_of, run_row
-from halo_adsync.state.table import Conflict, Operation, Row, Table, payload_bytes
+from halo_adsync.state.table import Conflict, Operation, Row, Table
 
 __all__ = ["CustomerState", "Line", "Settled", "Store"]
 
@@ -199,6 +199,10 @@ class CustomerState:
         row = Row(self.customer, CUSTOM_FIELDS, rows.pack_text("data", text))
         self._table.transact(self.customer, [Operation("put", row)])
 
+    def footing(self) -> Footing:
+        """Return from where the customer's OUs are counted."""
+        return rows.footing_of(list(self._table.query(self.customer, "footing|", rows.after("footing|"))))
+
     def instance(self) -> str | None:
         """Return the address of the Halo instance that the links lead to; None before the first plan."""
         row = self._table.get(self.customer, INSTANCE)
@@ -261,14 +265,18 @@ class CustomerState:
         anchors: Mapping[str, ObjectGuid],
         *,
         lease: Lease,
+        footing: Footing | None = None,
     ) -> Run:
         """Store a plan and its verdict before anything is written to Halo; return the run with it.
 
-        `places` and `anchors` are what planning learnt: Halo's clients and sites, and which OUs are meant.
+        `places`, `anchors` and `footing` are what planning learnt: Halo's clients and sites, which OUs are
+        meant, and from where moved OUs are counted.
         """
         work = plan.work()
-        found = [self._line_row(run, number, change) for number, change in enumerate(work)]
+        found = [row_of(self.customer, run.id, number, change) for number, change in enumerate(work)]
         found += [rows.place_row(self.customer, place) for place in places]
+        if footing is not None and footing != self.footing():
+            found += rows.footing_rows(self.customer, footing)
         noted = [change for change in plan.changes if not change.is_work]
         notes = list(rows.note_rows(self.customer, run.id, noted)) if noted else []
         for _, operations in portions([*found, *notes], lambda row: [Operation("put", row)]):
@@ -288,15 +296,6 @@ class CustomerState:
             operations.append(Operation("put", kept))
         lease.transact(operations)
         return run
-
-    def _line_row(self, run: Run, number: int, change: Change) -> Row:
-        row = rows.line_row(self.customer, run.id, number, change)
-        if payload_bytes(row) > MAX_LINE_BYTES:
-            raise ConfigurationError(
-                f"{change.dn}: the values of its change are longer than the {MAX_LINE_BYTES // 1024} KiB that"
-                " one person's may take. Map fewer or shorter attributes under fields in the customer file."
-            )
-        return row
 
     def lines(self, run: Run, start: int = 0) -> Iterator[Line]:
         """Yield the lines of a stored plan that have to be applied, from number `start`."""

@@ -155,10 +155,16 @@ def side(*known: HaloUser | Link | Place, complete: bool = False) -> HaloSide:
 
 
 def plan(
-    who: Customer, halo: HaloSide, people: Iterable[Person], ous: Tree | None = None, target: Target = TARGET
+    who: Customer,
+    halo: HaloSide,
+    people: Iterable[Person],
+    ous: Tree | None = None,
+    target: Target = TARGET,
+    *,
+    groups: Mapping[str, frozenset[ObjectGuid]] | None = None,
 ) -> Plan:
     """Make the plan of a full run."""
-    found = survey(who, [read(who, ous or tree("People"), people)], NOW, target)
+    found = survey(who, [read(who, ous or tree("People"), people, groups)], NOW, target)
     return make_plan(who, found, halo, "full")
 
 
