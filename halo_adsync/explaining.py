@@ -8,7 +8,7 @@ from halo_adsync.customer import Customer
 from halo_adsync.errors import BadRequest, NotFound
 from halo_adsync.model import Link, Meter, Person
 from halo_adsync.plan.scope import Scoping
-from halo_adsync.plan.types import Change, Kind
+from halo_adsync.plan.types import SITE, Change, Kind
 from halo_adsync.planning import account_request
 from halo_adsync.services import Services
 from halo_adsync.state.runs import Run
@@ -67,9 +67,10 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
     if not key.strip() or any("\ud800" <= character <= "\udfff" for character in key):
         raise BadRequest("Name a person by GUID, DN, logon name, UPN or mail address, in valid text.")
     found: list[Account] = []
+    anchors = services.store(meter).of(customer.key).anchors()
     for block in customer.directories:
         with services.open_directory(block, meter) as directory:
-            read = directory.read(account_request(customer, block, key), lambda _: None)
+            read = directory.read(account_request(customer, block, key, anchors), lambda _: None)
         scoping = Scoping(customer, read, services.now())
         found += [Account(person, scoping.why_not(person)) for person in read.people]
     if not found:
@@ -119,10 +120,17 @@ def steps(account: Account, link: Link | None, changes: Sequence[Change]) -> tup
         return found, Step("In scope", f"no: {outside}"), Step("Matched", _matched(own, link)), last
     return (
         found,
-        Step("In scope", "yes"),
+        Step("In scope", _placed(own)),
         Step("Matched", _matched(own, link)),
         Step("Changes", _changes(own)),
     )
+
+
+def _placed(own: Change | None) -> str:
+    if own is None or not own.placed_by:
+        return "yes"
+    site = own.fields.get(SITE)
+    return f"yes; placed{f' in {site.after}' if site else ''} by {own.placed_by}"
 
 
 def _matched(own: Change | None, link: Link | None) -> str:
@@ -136,6 +144,6 @@ def _matched(own: Change | None, link: Link | None) -> str:
 
 
 def _changes(own: Change | None) -> str:
-    if own is None:
+    if own is None or (own.kind is Kind.UNCHANGED and not own.adopts):
         return "none: Halo holds what it should"
     return f"{own.kind.value}: {own.reason}"

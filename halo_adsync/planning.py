@@ -189,9 +189,11 @@ class Planner:
         return replace(side, users={**side.users, **_by_id(halo.user(user) for user in lacking)})
 
 
-def account_request(customer: Customer, directory: DirectoryBlock, key: str) -> ReadRequest:
+def account_request(
+    customer: Customer, directory: DirectoryBlock, key: str, anchors: Mapping[str, ObjectGuid]
+) -> ReadRequest:
     """Say how to find one account, whether it is in scope or not."""
-    request = read_request(customer, directory, {})
+    request = read_request(customer, directory, anchors)
     ous = (*request.include, *request.exclude, *request.anchors)
     return replace(request, include=(), exclude=(), filter="", anchors=ous, person=key, managers=False)
 

@@ -49,10 +49,12 @@ class Decider:
         if option is None:
             return _line(Kind.SKIPPED, subject, NO_PLACE, link)
         if link is not None:
-            return self._linked(subject, link, option)
-        if not subject.desired.fields.get(NAME):
-            return _line(Kind.SKIPPED, subject, NO_NAME)
-        return self._newcomer(subject, option)
+            line = self._linked(subject, link, option)
+        elif not subject.desired.fields.get(NAME):
+            line = _line(Kind.SKIPPED, subject, NO_NAME)
+        else:
+            line = self._newcomer(subject, option)
+        return replace(line, placed_by=option.rule)
 
     def absent(self, link: Link) -> Change:
         """Return the line of somebody who is linked, and whom no directory read brought."""
@@ -103,16 +105,27 @@ class Decider:
         if user.guid != subject.person.guid:
             fields[STAMP] = FieldChange(user.guid or "", subject.person.guid)
         why = f"adopts Halo user {user.id}, who was there already, by {rung}"
-        return replace(self._existing(subject, _link_to(subject, user), option, fields, why), adopts=True)
+        line = self._existing(subject, _link_to(subject, user), option, fields, why, adopts=True)
+        return replace(line, adopts=True)
 
     def _existing(
-        self, subject: Subject, base: Link, option: Option, fields: dict[str, FieldChange], /, why: str
+        self,
+        subject: Subject,
+        base: Link,
+        option: Option,
+        fields: dict[str, FieldChange],
+        /,
+        why: str,
+        *,
+        adopts: bool = False,
     ) -> Change:
         place = self._halo.places.get(option.site.key)
         moves = place is None or place.site != base.site
         if moves:
             fields = {**fields, SITE: FieldChange(self._name_of_site(base), self._site_name(option))}
             why += f"; now placed by {option.rule}"
+        elif adopts:
+            why += f"; placed by {option.rule}"
         if not base.active:
             kind, why = Kind.REACTIVATE, f"{why}; inactive in Halo, but in scope in the directory"
         elif moves:

@@ -36,6 +36,7 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
         changes=in_order([*_structure(survey, halo, changes), *changes]),
         unchanged=len(lines) - len(changes),
         warnings=(*survey.warnings, *_two_masters(halo, lines)),
+        rest=tuple(line for line in lines if line.kind is Kind.UNCHANGED and not line.adopts),
     )
     population = len(seen | halo.links.keys())
     if people(plan.counts()) != population:

@@ -74,6 +74,8 @@ class Change:
     """First contact with a user that was there already: settling this line makes the link."""
     record: Record = Record.USER
     """Which of a person's records in Halo the line is about; somebody may have more than one."""
+    placed_by: str = ""
+    """The placement rule that says where the person is to stand, for people who read the plan."""
 
     @property
     def is_work(self) -> bool:
@@ -82,6 +84,7 @@ class Change:
 
     def as_json(self) -> dict[str, object]:
         """Return the line as `plan --format json` shows it."""
+        placed = {"placed_by": self.placed_by} if self.placed_by else {}
         return {
             "kind": self.kind.value,
             "record": None if self.kind in STRUCTURE else self.record.value,
@@ -90,6 +93,7 @@ class Change:
             "name": self.name,
             "halo_id": self.user,
             "reason": self.reason,
+            **placed,
             "fields": {name: {"before": c.before, "after": c.after} for name, c in self.fields.items()},
         }
 
@@ -119,6 +123,8 @@ class Plan:
     unchanged: int
     """How many people are as they should be."""
     warnings: tuple[str, ...] = ()
+    rest: tuple[Change, ...] = field(default=(), repr=False)
+    """The lines of the unchanged, as far as they are at hand: they are not stored."""
 
     def counts(self) -> dict[str, int]:
         """Return how many people are in each bucket, and in `failed`, of which a plan knows none.

@@ -212,6 +212,7 @@ def _change(change: Change) -> dict[str, Any]:
         "fields": {name: [c.before, c.after] for name, c in change.fields.items()},
         "base": _base(change.base) if change.base else None,
         "adopts": change.adopts,
+        "placed_by": change.placed_by,
         "record": "" if change.record is Record.USER else change.record.value,
     }
     return {name: value for name, value in data.items() if value or type(value) is int}
@@ -228,6 +229,7 @@ def _to_change(data: Mapping[str, Any]) -> Change:
         fields={name: FieldChange(before, after) for name, (before, after) in data.get("fields", {}).items()},
         base=Link(**data["base"]) if "base" in data else None,
         adopts=data.get("adopts", False),
+        placed_by=data.get("placed_by", ""),
         record=Record(data.get("record", Record.USER)),
     )
 

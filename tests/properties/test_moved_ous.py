@@ -30,7 +30,7 @@ TOWNS = ("Leeds", "York", "")
 
 @dataclass(frozen=True)
 class World:
-    """OUs by number, each with its parent's number and its name, 0 the domain; people, each with OU and town."""
+    """OUs by number, each with its parent's number and its name, 0 the domain; people with OU and town."""
 
     ous: Mapping[int, tuple[int, str]]
     people: Mapping[int, tuple[int, str]]

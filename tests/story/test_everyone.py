@@ -179,9 +179,9 @@ def test_07_managers_are_resolved_in_any_order_and_circles_told(trust: Trust) ->
     assert (summary["status"], summary["counts"]["update"]) == ("ok", len(managers))
     held = {user["login"].partition("\\")[2]: user for user in trust.halo.people}
     for account in trust.places:
-        manager = managers.get(account)
-        assert held[account].get("manager_email") == (f"{manager}@trust.example" if manager else None)
-        assert held[account].get("admanager") == (f"CN={manager},{pupils}" if manager else None)
+        chief = managers.get(account)
+        assert held[account].get("manager_email") == (f"{chief}@trust.example" if chief else None)
+        assert held[account].get("admanager") == (f"CN={chief},{pupils}" if chief else None)
     (circle,) = [warning for warning in summary["warnings"] if "circle" in warning]
     assert all(f"CN={account}," in circle for account in (one, two, three))
     assert trust.sync()["cost"]["halo_requests"] == 0

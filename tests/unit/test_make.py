@@ -35,6 +35,16 @@ TARGET = Target(WIDTHS, canonical_text)
 FIELDS = {"name": "{{ displayName or cn }}", "emailaddress": "mail", "login": "sAMAccountName"}
 
 
+def test_every_line_of_somebody_in_scope_names_the_rule_that_placed_them() -> None:
+    """In the plan for who changes, and in the plan for one person for who does not."""
+    there = user(7, stamp=guid(1), login="u1", name="Person 1")
+    made = plan(customer(fields=FIELDS), side(there, link(1, 7)), [person(1), person(2)])
+    lines = [*made.changes, *only(made, guid(1)).changes]
+    assert {line.placed_by for line in lines if line.guid in {guid(1), guid(2)}} == {"the default site"}
+    assert only(made, guid(1)).counts()["unchanged"] + only(made, guid(1)).counts()["update"] == 1
+    assert line_of(made, 2).as_json()["placed_by"] == "the default site"
+
+
 def test_two_people_without_or_with_the_same_mail_are_both_created() -> None:
     """An address is no identity: who has none, or shares one, is as new as everybody else."""
     people = [person(1), person(2), person(3, mail="desk@x"), person(4, mail="desk@x")]
