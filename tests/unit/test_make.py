@@ -37,7 +37,7 @@ FIELDS = {"name": "{{ displayName or cn }}", "emailaddress": "mail", "login": "s
 
 def test_every_line_of_somebody_in_scope_names_the_rule_that_placed_them() -> None:
     """In the plan for who changes, and in the plan for one person for who does not."""
-    there = user(7, stamp=guid(1), login="u1", name="Person 1")
+    there = user(7, stamp=1, login="u1", name="Person 1")
     made = plan(customer(fields=FIELDS), side(there, link(1, 7)), [person(1), person(2)])
     lines = [*made.changes, *only(made, guid(1)).changes]
     assert {line.placed_by for line in lines if line.guid in {guid(1), guid(2)}} == {"the default site"}
