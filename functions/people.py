@@ -1,4 +1,4 @@
-"""HTTP JSON: one person, explained or synced; and conflicts, listed and settled."""
+"""HTTP JSON: one person, explained or synced; expressions, tried; and conflicts, listed and settled."""
 
 from typing import Annotated
 
@@ -8,10 +8,11 @@ from pydantic import Field
 from functions.access import actor_of, route
 from functions.http import Body, answer, person_key, read_body, run_accepted, run_answer
 from halo_adsync.access import Role
-from halo_adsync.bootstrap import app
+from halo_adsync.bootstrap import HALO_FIELDS, app
 from halo_adsync.deciding import Action, conflicts_of, decide, forget
 from halo_adsync.explaining import explain, find_account
 from halo_adsync.model import HaloUserId, Meter
+from halo_adsync.previewing import preview
 
 PERSON = "api/customers/{customer}/people/{key}"
 people = func.Blueprint()  # type: ignore[no-untyped-call]  # azure-functions left its types out here
@@ -25,6 +26,30 @@ class LinkBody(Body):
     """What `POST .../link` takes."""
 
     user: Annotated[int, Field(gt=0)]
+
+
+class PreviewBody(Body):
+    """What `POST .../preview` takes: an expression, and whom or what to try it on."""
+
+    expression: str
+    person: str | None = None
+    field: str | None = None
+
+
+@route(people, "POST", "api/customers/{customer}/preview", Role.OPERATE)
+def preview_expression(req: func.HttpRequest) -> func.HttpResponse:
+    """Try an attribute or a template on a person, and count whose value would change. Reads only."""
+    body, builder = read_body(req, PreviewBody), app()
+    customer = builder.store().customer(req.route_params["customer"])
+    shown = preview(
+        builder.services(),
+        customer,
+        body.expression,
+        person=body.person,
+        field=body.field,
+        halo_fields=HALO_FIELDS,
+    )
+    return answer(shown.as_json())
 
 
 @route(people, "POST", f"{PERSON}/explain", Role.OPERATE)

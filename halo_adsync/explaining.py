@@ -23,6 +23,8 @@ class Account:
     person: Person
     outside: str | None
     """Why the account is not in scope, as far as the OUs, groups and its state tell."""
+    netbios: str = ""
+    """The NetBIOS name of its domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
         with services.open_directory(block, meter) as directory:
             read = directory.read(account_request(customer, block, key, anchors), lambda _: None)
         scoping = Scoping(customer, read, services.now())
-        found += [Account(person, scoping.why_not(person)) for person in read.people]
+        found += [Account(person, scoping.why_not(person), read.netbios) for person in read.people]
     if not found:
         raise NotFound(
             f'No account in the directories of {customer.id} goes by "{key}", be it as GUID, DN, logon'

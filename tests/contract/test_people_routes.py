@@ -78,6 +78,35 @@ def test_who_is_not_one_person_is_refused(stage: Stage, key: str, status: int, s
     assert stage.state.runs(10) == []
 
 
+def test_an_expression_is_tried_on_a_person(stage: Stage) -> None:
+    """The value, what it is made of and whose would change; nothing is written, and no run comes about."""
+    body = b'{"expression": "{{ sAMAccountName | upper }}", "person": "head", "field": "initials"}'
+    document = json_of(http(people.preview_expression, body, {}, customer=CUSTOMER))
+    assert (document["value"], document["attributes"]) == ("HEAD", {"samaccountname": "head"})
+    assert document["person"]["dn"] == LEADER
+    assert document["effect"]["new"] == HEADCOUNT + 1
+    assert stage.halo.requests == []
+    assert stage.state.runs(10) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"{}", 400, "expression: "),
+        (b'{"expression": "cn"}', 400, "Name a person"),
+        (b'{"expression": "{{", "person": "head"}', 400, "not a valid template"),
+        (b'{"expression": "cn", "field": "id"}', 400, "the sync itself decides"),
+        (b'{"expression": "cn", "person": "nobody at all"}', 404, "No account"),
+    ],
+)
+def test_an_expression_that_cannot_be_tried_is_refused(
+    stage: Stage, body: bytes, status: int, said: str
+) -> None:
+    """The answer says what is wrong with the expression, the field or the person."""
+    check_problem(http(people.preview_expression, body, {}, customer=CUSTOMER), status, said)
+    assert stage.halo.requests == []
+
+
 def test_a_body_where_none_is_wanted_is_refused(stage: Stage) -> None:
     """A misplaced `dry_run` above all must not be overlooked."""
     for function in (people.explain_person, people.sync_person, people.ignore_person, people.create_person):

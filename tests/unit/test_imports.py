@@ -265,7 +265,7 @@ def test_the_triggers_go_through_the_bootstrap() -> None:
     app = set(imported(ast.parse((ROOT / "function_app.py").read_text("utf-8"))))
     assert all(full.startswith(("azure.functions", "functions.")) for full in app)
     allowed = ("bootstrap", "sync", "schedule", "health", "errors", "model", "state", "console", "customer*")
-    use_cases = ("access", "customers", "deciding", "explaining", "plan.render")
+    use_cases = ("access", "customers", "deciding", "explaining", "previewing", "plan.render")
     wrong = {
         (path.name, module)
         for path in (ROOT / "functions").glob("*.py")

@@ -37,6 +37,7 @@ KINDS = {
     "list_customers": "httpTrigger",
     "show_customer": "httpTrigger",
     "put_customer": "httpTrigger",
+    "preview_expression": "httpTrigger",
     "explain_person": "httpTrigger",
     "sync_person": "httpTrigger",
     "list_conflicts": "httpTrigger",
