@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from halo_adsync.errors import Doubtful, RecordRejected
-from halo_adsync.halo.port import Halo, SiteWrite, UserOutcome, UserWrite
+from halo_adsync.halo.port import Halo, SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.model import DistinguishedName, HaloClient, HaloClientId, HaloSite, Link, ObjectGuid, Place
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.places import find_client, find_site
-from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind
+from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind, Record
 from halo_adsync.plan.wanted import WantedClient, WantedSite
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.runs import Run
@@ -48,6 +48,8 @@ class Applier:
                 return run
             if batch[0].change.kind in STRUCTURE:
                 settled = [self._structure(batch[0])]
+            elif batch[0].change.record is Record.TICKET:
+                settled = [self._ticket(batch[0])]
             else:
                 settled = self._people(batch, resumed=in_doubt)
                 in_doubt = False
@@ -97,6 +99,36 @@ class Applier:
         created = self._halo.create_site(SiteWrite(client.client, change.name, guid, change.dn or None))
         self._sites[client.client].append(created)
         return Place(change.place, client.client, created.id, created.name, guid)
+
+    def _ticket(self, line: Line) -> Settled:
+        """Open a new person's ticket, if it is not open yet; a second look tells where no answer came."""
+        try:
+            try:
+                number = self._ensure_ticket(line.change)
+            except Doubtful:
+                number = self._ensure_ticket(line.change)
+        except (Doubtful, RecordRejected) as error:
+            return Settled(replace(line, status="failed", outcome=str(error)))
+        due = line.change.guid in self._state.newcomers.due()
+        return Settled(replace(line, status="done", outcome=f"ticket {number}"), ticket=due)
+
+    def _ensure_ticket(self, change: Change) -> int:
+        link = self._state.newcomers.link(ObjectGuid(change.guid))
+        if link is None:
+            raise RecordRejected("the person could not be created; see there. The next run opens the ticket")
+        held = {name: field.after for name, field in change.fields.items()}
+        numbers = {name: int(held[name]) for name in ("type", "agent", "priority") if name in held}
+        return self._halo.ensure_ticket(
+            TicketWrite(
+                link.user,
+                link.client,
+                link.site,
+                held["summary"],
+                details=held.get("details", ""),
+                team=held.get("team", ""),
+                **numbers,
+            )
+        )
 
     def _forget(self) -> None:
         self._clients = None
@@ -155,14 +187,14 @@ class Applier:
 
 
 def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
-    """Group the lines of people into batches; a client or a site goes by itself."""
+    """Group the lines of people into batches; a client, a site or a ticket goes by itself."""
     batch: list[Line] = []
     for line in lines:
-        structure = line.change.kind in STRUCTURE
-        if batch and (structure or len(batch) == size):
+        alone = line.change.kind in STRUCTURE or line.change.record is Record.TICKET
+        if batch and (alone or len(batch) == size):
             yield batch
             batch = []
-        if structure:
+        if alone:
             yield [line]
         else:
             batch.append(line)

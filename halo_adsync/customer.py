@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from halo_adsync.customer_connections import DirectoryBlock, HaloBlock, Part, RelayBlock, SecretRef
+from halo_adsync.customer_onboarding import Onboarding
 from halo_adsync.customer_placement import (
     AttributeRule,
     ClientRef,
@@ -196,6 +197,7 @@ class Customer(Part):
         "emailaddress",
     )
     agents: Agents = Agents()
+    onboarding: Onboarding = Onboarding()
     leavers: Leavers = Leavers()
     limits: Limits = Limits()
     schedule: Schedule = Schedule()
@@ -209,6 +211,13 @@ class Customer(Part):
         if len(directories) > 1 and not all(directory.base_dn for directory in directories):
             raise ValueError("with several directories each needs its base_dn, to tell whose OUs are meant")
         return directories
+
+    @field_validator("onboarding")
+    @classmethod
+    def _told_by_known_tables(cls, onboarding: Onboarding, info: ValidationInfo) -> Onboarding:
+        for source in onboarding.ticket.sources() if onboarding.ticket else ():
+            _check_tables(source, info, "a ticket")
+        return onboarding
 
     @field_validator("placement")
     @classmethod
@@ -267,6 +276,7 @@ class Customer(Part):
         """Return the lower-case names of all directory attributes that the file uses."""
         sources = [rule.source for rule in self.fields.values()]
         sources += [source for rule in self.placement.rules for source in rule_sources(rule)]
+        sources += self.onboarding.ticket.sources() if self.onboarding.ticket else ()
         return frozenset().union(*(compile_expression(source).attributes for source in sources))
 
     def reads_managers(self) -> bool:

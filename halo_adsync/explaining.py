@@ -8,7 +8,7 @@ from halo_adsync.customer import Customer
 from halo_adsync.errors import BadRequest, NotFound
 from halo_adsync.model import Link, Meter, Person
 from halo_adsync.plan.scope import Scoping
-from halo_adsync.plan.types import SITE, Change, Kind
+from halo_adsync.plan.types import SITE, Change, Kind, Record
 from halo_adsync.planning import account_request
 from halo_adsync.services import Services
 from halo_adsync.state.runs import Run
@@ -112,7 +112,7 @@ def explained(run: Run, account: Account, state: CustomerState) -> Explanation:
 
 def steps(account: Account, link: Link | None, changes: Sequence[Change]) -> tuple[Step, ...]:
     """Say what the plan makes of one person, from its lines of a plan for that person alone."""
-    own = next((change for change in changes if change.guid == account.person.guid), None)
+    own = next((change for change in changes if _is_of(change, account.person)), None)
     found = Step("Found", f"{account.person.dn} ({account.person.guid})")
     outside = account.outside
     if outside is None and own is None and link is None:
@@ -133,6 +133,10 @@ def _placed(own: Change | None) -> str:
         return "yes"
     site = own.fields.get(SITE)
     return f"yes; placed{f' in {site.after}' if site else ''} by {own.placed_by}"
+
+
+def _is_of(change: Change, person: Person) -> bool:
+    return change.guid == person.guid and change.record is Record.USER
 
 
 def _matched(own: Change | None, link: Link | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.directory.dn import canonical_dn
@@ -30,10 +31,15 @@ from halo_adsync.plan.survey import Survey, survey
 from halo_adsync.plan.types import Plan
 from halo_adsync.plan.wanted import WantedClient, WantedSite, client_of
 from halo_adsync.services import Pulse, Services
+from halo_adsync.state.newcomers import RUNS_LOOKED_THROUGH, is_established
 from halo_adsync.state.store import CustomerState
 
 FEW = 2_000
 """Up to so many linked people, reading all of a customer's users (20 requests) is cheaper than thinking."""
+
+
+TICKETS_WAIT = timedelta(days=30)
+"""A ticket that was not opened by then is none for a new starter any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,12 @@ class Planner:
     def _side(self, state: CustomerState) -> HaloSide:
         links = state.links()
         open_decisions = {guid: made for guid, made in state.decisions().items() if guid not in links}
-        return HaloSide(links, state.places(), decisions=open_decisions)
+        side = HaloSide(links, state.places(), decisions=open_decisions)
+        if self._customer.onboarding.ticket is None:
+            return side
+        due = state.newcomers.due(self._services.now() - TICKETS_WAIT)
+        established = is_established(state.runs(RUNS_LOOKED_THROUGH))
+        return replace(side, tickets_due=due, established=established)
 
     def _read(self, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]) -> DirectoryRead:
         request = read_request(self._customer, directory, anchors)

@@ -173,7 +173,8 @@ class Sync:
         if run.status is Status.APPLYING and run.settled < run.total:
             return self._hand_over(run, part, 0)
         if run.status is Status.APPLYING:
-            run = replace(run, status=Status.PARTIAL if run.counts["failed"] else Status.OK)
+            failed = run.counts["failed"] or run.others_failed
+            run = replace(run, status=Status.PARTIAL if failed else Status.OK)
         return self._finish(run, part)
 
     def _plan(self, run: Run, part: _Slice, halo: Halo) -> Run:

@@ -1,8 +1,8 @@
 """Taking over: the customer file that stands for a connection of Halo's own directory integration. Pure.
 
 What Halo's set-up speaks of is replaced in the file: `directories`, `scope.include`, `scope.filter`,
-`placement.client`, `placement.rules`, `fields`, `match` and `agents.ous`. Everything else stays. What has no
-counterpart, or means something else here, is a sentence of the report.
+`placement.client`, `placement.rules`, `fields`, `match`, `agents.ous` and `onboarding`. Everything else
+stays. What has no counterpart, or means something else here, is a sentence of the report.
 """
 
 from collections import Counter
@@ -21,6 +21,7 @@ from halo_adsync.halo.codec import EMAIL_FIELD, GUID_FIELD, LOGIN_FIELD
 from halo_adsync.halo.ldap_connection import ContainerMapping, FieldMapping, FieldName, LdapConnection
 from halo_adsync.plan.templates import ExpressionError, compile_expression, is_template
 from halo_adsync.takeover_directory import directory_block
+from halo_adsync.takeover_onboarding import onboarding_block
 
 type Data = dict[str, Any]
 
@@ -109,6 +110,8 @@ class _Translation:
         data["match"] = self._match(data["fields"])
         if agents:
             data["agents"] = {**data.get("agents", {}), "ous": self._agent_ous(agents)}
+        if onboarding := onboarding_block(self._connection, self._say):
+            data["onboarding"] = onboarding
         self._say_the_rest()
         return data
 
@@ -240,19 +243,13 @@ class _Translation:
     def _say_the_rest(self) -> None:
         """Report what concerns no block of the file."""
         connection = self._connection
-        for kind, mappings in (
-            ("agents", connection.agent_fields),
-            ("new users", connection.onboarding_fields),
-        ):
-            if mappings:
-                names = ", ".join(mapping.attribute for mapping in mappings)
-                self._say(f"The field mappings for {kind} have no counterpart: {names}.")
+        if connection.agent_fields:
+            names = ", ".join(mapping.attribute for mapping in connection.agent_fields)
+            self._say(f"The field mappings for agents have no counterpart: {names}.")
         if connection.agent_matching:
             self._say(
                 f"The matching fields for agents have no counterpart: {_labels(connection.agent_matching)}."
             )
-        if connection.onboarding:
-            self._say("Halo opens a ticket for each new user; this sync does not.")
         if connection.guid_attribute and connection.guid_attribute.casefold() != GUID.casefold():
             self._say(
                 f"Halo takes GUIDs from {connection.guid_attribute}; this sync takes them from {GUID}, so"

@@ -139,8 +139,7 @@ class Api:
     def _resource(self, request: Request, resource: str, key: str, struck: Struck) -> Answer:
         listing = reading.LISTINGS.get(resource)
         if request.method == "POST":
-            is_written = listing is not None and listing.table != "tickets" and not key
-            return self._write(listing.table, request, struck) if listing and is_written else _not_found(405)
+            return self._write(listing.table, request, struck) if listing and not key else _not_found(405)
         if listing is not None:
             return self._one(listing, key, request) if key else self._list(listing, request, struck)
         if resource in self._reports and not key:

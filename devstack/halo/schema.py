@@ -64,8 +64,17 @@ FIELDS: dict[str, dict[str, str]] = {
         int="id linemanager",
         array="teams roles departments customfields",
     ),
+    "tickets": _fields(
+        text="summary details details_html team category_1 _warning",
+        bool="dont_do_rules donotapplytemplateintheapi return_this",
+        int="id user_id client_id site_id agent_id tickettype_id priority_id status_id team_id",
+        array="customfields",
+    ),
 }
 """The known fields of each table, by kind: text, bool, int, double or array."""
+
+NEEDED: dict[str, str] = {"tickets": "summary"}
+"""The field that a new record needs, where that is not `name`."""
 
 WIDTHS: dict[str, int] = {"name": 255, "firstname": 200, "surname": 200, "samaccountname": 250}
 """Column widths, in UTF-16 units (an emoji takes two), where they are known."""
@@ -82,7 +91,7 @@ def bind(table: str, elements: list[Any]) -> tuple[list[Record], ModelState]:
     errors: ModelState = {}
     for position, element in enumerate(elements):
         if isinstance(element, dict):
-            record, wrong = _bind_element(FIELDS[table], element)
+            record, wrong = _bind_element(FIELDS[table], element, NEEDED.get(table, "name"))
         else:
             record, wrong = {}, {"": "The element must be an object."}
         bound.append(record)
@@ -90,7 +99,7 @@ def bind(table: str, elements: list[Any]) -> tuple[list[Record], ModelState]:
     return bound, errors
 
 
-def _bind_element(fields: dict[str, str], element: Record) -> tuple[Record, dict[str, str]]:
+def _bind_element(fields: dict[str, str], element: Record, needed: str) -> tuple[Record, dict[str, str]]:
     record: Record = {}
     errors: dict[str, str] = {}
     for key, value in element.items():
@@ -105,8 +114,8 @@ def _bind_element(fields: dict[str, str], element: Record) -> tuple[Record, dict
             if name in WIDTHS and _width(record[name] or "") > WIDTHS[name]:
                 errors[name] = f"The field {name} must have a maximum length of {WIDTHS[name]}."
     is_new = "id" not in record and "id" not in errors
-    if (is_new or "name" in record) and "name" not in errors and not (record.get("name") or "").strip():
-        errors["name"] = "The name field is required."
+    if (is_new or needed in record) and needed not in errors and not (record.get(needed) or "").strip():
+        errors[needed] = f"The {needed} field is required."
     return record, errors
 
 

@@ -35,6 +35,7 @@ _NEW_RECORDS: dict[str, Record] = {
         "roles": [],
         "customfields": [],
     },
+    "tickets": {"details": "", "agent_id": None, "hasbeenclosed": False, "customfields": []},
 }
 # Instructions to the server that it does not store.
 _INSTRUCTIONS = {
@@ -45,6 +46,9 @@ _INSTRUCTIONS = {
     "_warning",
     "sendwelcomeemail",
     "newclient_sitename",
+    "dont_do_rules",
+    "donotapplytemplateintheapi",
+    "return_this",
 }
 CHOICE = 2
 """The type of a custom field that takes one of its values."""
@@ -175,6 +179,16 @@ def _check_agent(store: Store, record: Record, license_count: int) -> None:
         raise BusinessRuleError(f"All {license_count} agent licences are in use.")
 
 
+def _check_ticket(store: Store, record: Record, _license_count: int) -> None:
+    user = store.tables["users"].get(record.get("user_id") or 0)
+    if user is None:
+        raise BusinessRuleError("A ticket needs the user_id of an existing user.")
+    record |= {"site_id": user.get("site_id"), "client_id": user.get("client_id")}
+    names = {team["name"] for team in store.catalogs["teams"]}
+    if record.get("team") and record["team"] not in names:
+        raise BusinessRuleError(f"There is no team {record['team']!r}.")
+
+
 def takes_seat(agent: Record) -> bool:
     """Whether an agent costs a licence: enabled, and not for the API only."""
     return not agent.get("isdisabled") and not agent.get("isapiagent")
@@ -197,4 +211,5 @@ _RULES: dict[str, Callable[[Store, Record, int], None]] = {
     "sites": _check_site,
     "clients": _check_client,
     "agents": _check_agent,
+    "tickets": _check_ticket,
 }

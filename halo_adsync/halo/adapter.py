@@ -17,16 +17,18 @@ from halo_adsync.halo.codec import (
     decode_site,
     encode_client,
     encode_site,
+    identity,
     record_id,
 )
 from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.custom_fields import FIELD_INFO, decode_fields
 from halo_adsync.halo.ldap_connection import CONNECTIONS, LdapConnection, decode_connection
 from halo_adsync.halo.pages import INACTIVE_TOO, page_parameters, read_all, record_count, records
-from halo_adsync.halo.port import SiteWrite, UserOutcome, UserWrite
+from halo_adsync.halo.port import SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.halo.probe import Finding, probe
 from halo_adsync.halo.search import UserSearch
 from halo_adsync.halo.statuses import complaint
+from halo_adsync.halo.tickets import TICKETS, encode_ticket, same_ticket
 from halo_adsync.halo.users import UserReader
 from halo_adsync.model import (
     CustomField,
@@ -148,6 +150,17 @@ class HaloInstance:
     def create_site(self, site: SiteWrite) -> HaloSite:
         """Create a site."""
         return decode_site(self._create("/Site", encode_site(site)), site.client)
+
+    def ensure_ticket(self, ticket: TicketWrite) -> int:
+        """Return the id of the user's ticket with this summary, open or closed; open it if there is none."""
+        there = read_all(
+            lambda page: self._api.get("/Tickets", page), TICKETS, {"user_id": str(int(ticket.user))}
+        )
+        found = same_ticket(there, ticket)
+        if found is not None:
+            return found
+        record = self._create("/Tickets", encode_ticket(ticket))
+        return identity(record)[0]
 
     def write_users(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
         """Write one batch; return one outcome for each write, in their order."""

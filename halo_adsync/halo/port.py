@@ -52,6 +52,21 @@ class SiteWrite:
     dn: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TicketWrite:
+    """A ticket to open for a user. Numbers are Halo's ids; None leaves the choice to Halo."""
+
+    user: HaloUserId
+    client: HaloClientId
+    site: HaloSiteId
+    summary: str = field(repr=False)
+    details: str = field(default="", repr=False)
+    type: int | None = None
+    team: str = ""
+    agent: int | None = None
+    priority: int | None = None
+
+
 class Halo(Protocol):
     """One Halo instance, signed in on first use."""
 
@@ -107,6 +122,15 @@ class Halo(Protocol):
         Raises:
             RecordRejected: Halo says no.
             Doubtful: it may have been created; look among `sites` before trying again.
+        """
+        ...
+
+    def ensure_ticket(self, ticket: TicketWrite) -> int:
+        """Return the id of the user's ticket with this summary, open or closed; open it if there is none.
+
+        Raises:
+            RecordRejected: Halo says no.
+            Doubtful: it may have been opened; ask again, and it is looked for before anything is sent.
         """
         ...
 

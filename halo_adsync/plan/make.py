@@ -8,6 +8,7 @@ from halo_adsync.model import HaloUserId, ObjectGuid
 from halo_adsync.plan.decide import Decider
 from halo_adsync.plan.decisions import decided_matches
 from halo_adsync.plan.match import STAMP, Match, Newcomer, match
+from halo_adsync.plan.onboarding import tickets
 from halo_adsync.plan.order import in_order
 from halo_adsync.plan.places import may_make
 from halo_adsync.plan.policy import allow
@@ -29,13 +30,14 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
     seen = {subject.person.guid for subject in survey.subjects}
     lines += [decider.absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
     changes = [line for line in lines if line.kind is not Kind.UNCHANGED or line.adopts]
+    opened, told = tickets(customer, survey.subjects, lines, halo, mode)
     plan = Plan(
         customer=customer.id,
         mode=mode,
         settings=customer.settings_digest(),
-        changes=in_order([*_structure(survey, halo, changes), *changes]),
+        changes=in_order([*_structure(survey, halo, changes), *changes, *opened]),
         unchanged=len(lines) - len(changes),
-        warnings=(*survey.warnings, *_two_masters(halo, lines)),
+        warnings=(*survey.warnings, *_two_masters(halo, lines), *told),
         rest=tuple(line for line in lines if line.kind is Kind.UNCHANGED and not line.adopts),
     )
     population = len(seen | halo.links.keys())

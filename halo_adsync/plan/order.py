@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from halo_adsync.plan.types import STRUCTURE, Change, Kind
+from halo_adsync.plan.types import STRUCTURE, Change, Kind, Record
 
 _RANK = {
     kind: rank
@@ -30,5 +30,7 @@ def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
 
 
 def _key(change: Change) -> tuple[int, str, str, str, str]:
+    if change.record is Record.TICKET:  # when everybody stands where they should
+        return len(_RANK), "", "", change.dn.casefold(), change.guid
     place = change.name.casefold() if change.kind in STRUCTURE else change.place
     return _RANK[change.kind], change.client, place, change.dn.casefold(), change.guid

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from halo_adsync.plan.types import BUCKETS, STRUCTURE, Change, Kind
+from halo_adsync.plan.types import BUCKETS, STRUCTURE, Change, Kind, Record
 
 _TITLES: Mapping[Kind, str] = {
     Kind.CREATE_CLIENT: "Clients to create",
@@ -62,15 +62,21 @@ def _text(summary: Mapping[str, Any], changes: Sequence[Change], shown: int | No
     for violation in summary["violations"]:
         yield f"Limit {violation['rule']}: {violation['message']}"
     for kind, title in _TITLES.items():
-        lines = [change for change in changes if change.kind is kind]
-        if not lines:
-            continue
-        yield ""
-        yield f"{title} ({len(lines)})"
-        for change in lines[:shown]:
-            yield from _line(change)
-        if shown is not None and len(lines) > shown:
-            yield f"  ... and {len(lines) - shown} more; --all shows them, --format csv and json hold them"
+        people = [change for change in changes if change.kind is kind and change.record is not Record.TICKET]
+        yield from _section(title, people, shown)
+    opened = [change for change in changes if change.record is Record.TICKET]
+    yield from _section("Tickets to open for new people", opened, shown)
+
+
+def _section(title: str, lines: Sequence[Change], shown: int | None) -> Iterator[str]:
+    if not lines:
+        return
+    yield ""
+    yield f"{title} ({len(lines)})"
+    for change in lines[:shown]:
+        yield from _line(change)
+    if shown is not None and len(lines) > shown:
+        yield f"  ... and {len(lines) - shown} more; --all shows them, --format csv and json hold them"
 
 
 def _sentence(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:

@@ -17,5 +17,9 @@ class HaloSide:
     """Halo's users, where they were read: candidates for matching, and the truth for `reconcile`."""
     decisions: Mapping[ObjectGuid, Decision] = field(default_factory=dict)
     """What people decided about accounts that have no link."""
+    tickets_due: frozenset[ObjectGuid] = frozenset()
+    """New people whose ticket an earlier run planned and did not come to open."""
+    established: bool = False
+    """Whether an earlier run has brought everybody to Halo, so that who is created now is new."""
     complete: bool = False
     """Whether `users` are all users of the mapped clients, so that a linked user not among them is gone."""

@@ -24,6 +24,8 @@ class Subject:
     """Why it is not to be in Halo now; None where it is."""
     desired: Desired
     options: tuple[Option, ...]
+    netbios: str = ""
+    """The NetBIOS name of the account's domain."""
 
     @property
     def name(self) -> str:
@@ -74,7 +76,7 @@ def survey(
             outside = scoping.why_not(person)
             desired = mapper.desire(person, read.netbios)
             options = tuple(placing.options(person)) if outside is None else ()
-            subjects.setdefault(person.guid, Subject(person, outside, desired, options))
+            subjects.setdefault(person.guid, Subject(person, outside, desired, options, read.netbios))
     warnings = [*_warnings(customer), *_staying(customer, reads, subjects, footing)]
     if mapper.using(MANAGER):
         managers = Managers(reads)

@@ -31,6 +31,7 @@ class Record(StrEnum):
 
     USER = "user"
     AGENT = "agent"
+    TICKET = "ticket"
 
 
 STRUCTURE = (Kind.CREATE_CLIENT, Kind.CREATE_SITE)

@@ -43,6 +43,8 @@ class Settled:
     line: Line
     link: Link | None = None
     place: Place | None = None
+    ticket: bool = False
+    """The line's ticket is open: it is not due any more."""
 
 
 def row_of(customer: str, run: RunId, number: int, change: Change) -> Row:
@@ -70,7 +72,10 @@ def operations_of(customer: str, run: RunId, settled: Settled) -> list[Operation
         written.append(rows.link_row(customer, settled.link))
     if settled.place:
         written.append(rows.place_row(customer, settled.place))
-    return [Operation("put", row) for row in written]
+    operations = [Operation("put", row) for row in written]
+    if settled.ticket:
+        operations.append(Operation("delete", rows.ticket_row(customer, line.change.guid)))
+    return operations
 
 
 def portions[Item](

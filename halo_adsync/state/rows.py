@@ -113,6 +113,11 @@ def decision_of(row: Row) -> Decision:
     return Decision(**json.loads(unpack_text("data", row.values)))
 
 
+def ticket_row(customer: str, guid: str, since: str = "") -> Row:
+    """Write that a ticket is due for a new person, since when (ISO 8601, UTC)."""
+    return Row(customer, f"ticket|{guid}", {"since": since})
+
+
 def place_row(customer: str, place: Place) -> Row:
     """Write a place."""
     data = to_json([place.key, place.client, place.site, place.name, place.guid])

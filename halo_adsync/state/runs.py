@@ -75,6 +75,8 @@ class Run:
     orderly: bool = True
     """False while a slice is at work: found so afterwards, the slice died and its last batch is in doubt."""
     batch_size: int = 25
+    others_failed: int = 0
+    """How many lines failed that are no people's, such as tickets."""
     notes: int = 0
     """How many rows hold the plan's lines that need nothing done."""
 

@@ -10,9 +10,9 @@ from itertools import batched
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
-from halo_adsync.errors import NotFound
+from halo_adsync.errors import ConfigurationError, NotFound
 from halo_adsync.model import CustomerId, CustomField, Decision, Footing, Link, ObjectGuid, Place, RunId
-from halo_adsync.plan.types import Change, Plan, Violation
+from halo_adsync.plan.types import Change, Plan, Record, Violation
 from halo_adsync.state import rows
 from halo_adsync.state.lease import KEY as LEASE_KEY
 from halo_adsync.state.lease import Lease, is_held
@@ -25,6 +25,7 @@ from halo_adsync.state.lines import (
     portions,
     row_of,
 )
+from halo_adsync.state.newcomers import Newcomers
 from halo_adsync.state.runs import RUN_ID, Run, Status, new_run_id, run_of, run_row
 from halo_adsync.state.table import Conflict, Operation, Row, Table
 
@@ -182,6 +183,11 @@ class CustomerState:
             gone = Row(self.customer, rows.decision_key(guid), {})
             self._table.transact(self.customer, [Operation("delete", gone)])
 
+    @property
+    def newcomers(self) -> Newcomers:
+        """New people whose ticket is due."""
+        return Newcomers(self._table, self.customer)
+
     def anchors(self) -> dict[str, ObjectGuid]:
         """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""
         row = self._table.get(self.customer, "anchors")
@@ -277,6 +283,9 @@ class CustomerState:
         found += [rows.place_row(self.customer, place) for place in places]
         if footing is not None and footing != self.footing():
             found += rows.footing_rows(self.customer, footing)
+        if not run.dry_run:  # before anything is written: whoever dies leaves no new person without
+            tickets = [change.guid for change in work if change.record is Record.TICKET]
+            found += self.newcomers.rows(tickets, self._now())
         noted = [change for change in plan.changes if not change.is_work]
         notes = list(rows.note_rows(self.customer, run.id, noted)) if noted else []
         for _, operations in portions([*found, *notes], lambda row: [Operation("put", row)]):
@@ -323,5 +332,7 @@ class CustomerState:
         for some, operations in portions(settled, partial(operations_of, self.customer, run.id)):
             failed = [one.line for one in some if one.line.status == "failed"]
             run = replace(run, settled=some[-1].line.number + 1, counts=counted(run, failed))
+            others = sum(line.change.record is Record.TICKET for line in failed)
+            run = replace(run, others_failed=run.others_failed + others)
             lease.transact([*operations, Operation("put", run_row(run))])
         return run

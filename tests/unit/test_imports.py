@@ -16,6 +16,7 @@ CUSTOMER = (
     "customer",
     "customer_connections",
     "customer_file",
+    "customer_onboarding",
     "customer_placement",
     "customer_values",
     "yaml_text",
@@ -64,6 +65,7 @@ PURE = (
     "plan.guard",
     "plan.select",
     "customer_file",
+    "customer_onboarding",
     "model",
 )
 """Where the pure half is entered: nothing that these lead to may touch the outside."""

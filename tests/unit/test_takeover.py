@@ -316,6 +316,18 @@ def test_what_a_connection_has_without_a_counterpart_is_reported(changes: dict[s
     assert not said(taken(), words)
 
 
+def test_the_ticket_for_new_users_is_taken_over() -> None:
+    """Halo's own is switched on here too, with what Halo puts into it; what no template can name is told."""
+    mapped = fields(("title", "Job Title"), ("msDS-cloudExtensionAttribute1", "Start"))
+    found = taken(onboarding=True, onboarding_fields=mapped)
+    ticket = found.customer.onboarding.ticket
+    assert ticket is not None
+    assert ticket.details == "Job Title: {{ title }}"
+    assert said(found, "msDS-cloudExtensionAttribute1")
+    plain = taken(onboarding=True).customer.onboarding.ticket
+    assert (plain and plain.details, taken().customer.onboarding.ticket) == (None, None)
+
+
 def test_several_connections_are_reported() -> None:
     """The other connections of the instance are named with their ids."""
     other = LdapConnection(4, "School")
