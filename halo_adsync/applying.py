@@ -30,6 +30,7 @@ class Applier:
         self._places = state.places()
         self._clients: Sequence[HaloClient] | None = None
         self._sites: dict[HaloClientId, list[HaloSite]] = {}
+        self._due: frozenset[ObjectGuid] | None = None
 
     def apply(self, run: Run, go_on: Callable[[Run], bool], *, in_doubt: bool) -> Run:
         """Settle line after line until all are, or `go_on` says that this slice is over.
@@ -109,8 +110,15 @@ class Applier:
                 number = self._ensure_ticket(line.change)
         except (Doubtful, RecordRejected) as error:
             return Settled(replace(line, status="failed", outcome=str(error)))
-        due = line.change.guid in self._state.newcomers.due()
-        return Settled(replace(line, status="done", outcome=f"ticket {number}"), ticket=due)
+        return Settled(
+            replace(line, status="done", outcome=f"ticket {number}"), ticket=self._is_due(line.change)
+        )
+
+    def _is_due(self, change: Change) -> bool:
+        """Tell whether a ticket is due for a person; asked once a slice, because only a plan adds any."""
+        if self._due is None:
+            self._due = self._state.newcomers.due()
+        return change.guid in self._due
 
     def _ensure_ticket(self, change: Change) -> int:
         link = self._state.newcomers.link(ObjectGuid(change.guid))
@@ -160,7 +168,10 @@ class Applier:
         if outcome.error is not None or outcome.user is None:
             return Settled(replace(line, status="failed", outcome=outcome.error or "no answer"))
         link = self._link(line.change, outcome)
-        return Settled(replace(line, status="done", outcome=outcome.warning or ""), link=link)
+        # Somebody else had made the user of a person whose ticket was due: no new starter any more.
+        no_longer = line.change.adopts and STAMP in line.change.fields and self._is_due(line.change)
+        done = replace(line, status="done", outcome=outcome.warning or "")
+        return Settled(done, link=link, ticket=no_longer)
 
     def _link(self, change: Change, outcome: UserOutcome | None) -> Link | None:
         """Return the link as it is once the change is done."""

@@ -44,7 +44,7 @@ class Settled:
     link: Link | None = None
     place: Place | None = None
     ticket: bool = False
-    """The line's ticket is open: it is not due any more."""
+    """The person's ticket is not due any more."""
 
 
 def row_of(customer: str, run: RunId, number: int, change: Change) -> Row:

@@ -10,7 +10,7 @@ from itertools import batched
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
-from halo_adsync.errors import ConfigurationError, NotFound
+from halo_adsync.errors import NotFound
 from halo_adsync.model import CustomerId, CustomField, Decision, Footing, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Record, Violation
 from halo_adsync.state import rows

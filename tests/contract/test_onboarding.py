@@ -124,6 +124,21 @@ def test_who_was_there_already_gets_none(stage: Stage, directory: Directory) -> 
     assert summaries(stage) == []
 
 
+def test_who_was_made_by_hand_meanwhile_gets_none(stage: Stage, directory: Directory) -> None:
+    """The create failed, somebody made the user in Halo, and it is adopted: no ticket, then or later."""
+    run(stage)
+    join(directory, "ada")
+    stage.halo.faults.add("status", method="POST", path="/api/Users", status=400, times=None)
+    assert run(stage).counts["failed"] == 1
+    assert len(stage.state.newcomers.due()) == 1
+    stage.halo.faults.clear()
+    site = next(int(s["id"]) for s in stage.halo.sites.values() if s["name"] == "Leeds")
+    stage.halo.add_user(name="Ada", site_id=site, login="CORP\\ada")
+    for _ in range(2):
+        assert run(stage).status is Status.OK
+    assert (summaries(stage), stage.state.newcomers.due()) == ([], frozenset())
+
+
 def test_so_many_at_once_are_no_new_starters(stage: Stage, directory: Directory) -> None:
     """Above the limit nobody gets a ticket, and the run says why."""
     run(stage)

@@ -372,6 +372,20 @@ def test_open_tickets_of_a_user_are_counted(halo: SimulatedHalo, client: Client,
     assert client.get("Tickets", open_only="true", **query).json() == {"record_count": 0, "tickets": []}
 
 
+def test_tickets_are_opened_for_users_that_exist(halo: SimulatedHalo, client: Client, site: int) -> None:
+    """Each one posted is a new one, in its user's site; it needs a summary, a user and a known team."""
+    user = halo.add_user(name="Ann", site_id=site)
+    new = {"summary": "Hello", "user_id": user, "team": "1st Line Support", "dont_do_rules": True}
+    for _ in range(2):
+        answer = client.post("Tickets", new)
+        assert (answer.status_code, answer.json()["site_id"]) == (201, site)
+    assert [ticket["summary"] for ticket in halo.tickets.values()] == ["Hello", "Hello"]
+    assert client.get("Tickets", user_id=user, open_only="true").json()["record_count"] == 2
+    for wrong in ({"user_id": user}, {**new, "user_id": 7}, {**new, "team": "Nobody"}):
+        assert client.post("Tickets", wrong).status_code == 400
+    assert len(halo.tickets) == 2
+
+
 def test_ldap_connection_shows_its_mappings_with_details_only(halo: SimulatedHalo, client: Client) -> None:
     """The list is short, the single record with details is complete."""
     mappings = [{"ldap_field": "mail", "nhd_field": "emailaddress"}]
