@@ -1,9 +1,8 @@
 """The store: what the sync keeps of each customer, and the customers themselves."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -11,9 +10,10 @@ from itertools import batched
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import NotFound
-from halo_adsync.model import CustomerId, CustomField, Decision, Footing, Link, ObjectGuid, Place, RunId
+from halo_adsync.model import CustomerId, Footing, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Record, Violation
 from halo_adsync.state import rows
+from halo_adsync.state.knowledge import Knowledge
 from halo_adsync.state.lease import KEY as LEASE_KEY
 from halo_adsync.state.lease import Lease, is_held
 from halo_adsync.state.lines import (
@@ -33,7 +33,6 @@ __all__ = ["CustomerState", "Line", "Settled", "Store"]
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
-INSTANCE, CUSTOM_FIELDS = "instance", "custom-fields"
 WAITS_AT_MOST = timedelta(hours=1)
 """A request that no worker took by then is lost: a timer may ask anew."""
 
@@ -111,11 +110,8 @@ class Store:
         return CustomerState(self.table, customer, self.now)
 
 
-class CustomerState:
-    """Links, places, runs and plans of one customer."""
-
-    def __init__(self, table: Table, customer: CustomerId, now: Callable[[], datetime]) -> None:
-        self._table, self.customer, self._now = table, customer, now
+class CustomerState(Knowledge):
+    """Links, places, runs and plans of one customer, and what is known of it."""
 
     def lease(self, run: RunId) -> Lease:
         """Take the lease for a run, and settle the run that died with it, if one did.
@@ -168,55 +164,10 @@ class CustomerState:
         found = self._table.query(self.customer, "place|", rows.after("place|"))
         return {place.key: place for place in map(rows.place_of, found)}
 
-    def decisions(self) -> dict[ObjectGuid, Decision]:
-        """Return what people decided, by GUID."""
-        found = self._table.query(self.customer, "decision|", rows.after("decision|"))
-        return {decision.guid: decision for decision in map(rows.decision_of, found)}
-
-    def decide(self, decision: Decision) -> None:
-        """Keep a decision, in the place of an earlier one about the same account."""
-        self._table.transact(self.customer, [Operation("put", rows.decision_row(self.customer, decision))])
-
-    def undecide(self, guid: ObjectGuid) -> None:
-        """Forget a decision, if there is one."""
-        with suppress(Conflict):
-            gone = Row(self.customer, rows.decision_key(guid), {})
-            self._table.transact(self.customer, [Operation("delete", gone)])
-
     @property
     def newcomers(self) -> Newcomers:
         """New people whose ticket is due."""
         return Newcomers(self._table, self.customer)
-
-    def anchors(self) -> dict[str, ObjectGuid]:
-        """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""
-        row = self._table.get(self.customer, "anchors")
-        return json.loads(rows.unpack_text("data", row.values)) if row else {}
-
-    def custom_fields(self) -> dict[str, CustomField | None]:
-        """Return what is known of the custom fields of the customer's mapping, by lower-case name."""
-        row = self._table.get(self.customer, CUSTOM_FIELDS)
-        kept = json.loads(rows.unpack_text("data", row.values)) if row else {}
-        return {name: CustomField(**field) if field else None for name, field in kept.items()}
-
-    def keep_custom_fields(self, fields: Mapping[str, CustomField | None]) -> None:
-        """Keep what Halo said of custom fields, in the place of what it said before."""
-        text = rows.to_json({name: asdict(field) if field else None for name, field in fields.items()})
-        row = Row(self.customer, CUSTOM_FIELDS, rows.pack_text("data", text))
-        self._table.transact(self.customer, [Operation("put", row)])
-
-    def footing(self) -> Footing:
-        """Return from where the customer's OUs are counted."""
-        return rows.footing_of(list(self._table.query(self.customer, "footing|", rows.after("footing|"))))
-
-    def instance(self) -> str | None:
-        """Return the address of the Halo instance that the links lead to; None before the first plan."""
-        row = self._table.get(self.customer, INSTANCE)
-        return str(row.values["url"]) if row else None
-
-    def keep_instance(self, url: str, lease: Lease) -> None:
-        """Keep which Halo instance the links lead to."""
-        lease.transact([Operation("put", Row(self.customer, INSTANCE, {"url": url}))])
 
     def add_run(self, run: Run) -> None:
         """Record a request. One that is recorded already stays as it is."""

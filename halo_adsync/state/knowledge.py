@@ -1,0 +1,66 @@
+"""What was learnt and decided of a customer: kept beside its links and runs, and outliving them."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime
+
+from halo_adsync.model import CustomerId, CustomField, Decision, Footing, ObjectGuid
+from halo_adsync.state import rows
+from halo_adsync.state.lease import Lease
+from halo_adsync.state.table import Conflict, Operation, Row, Table
+
+INSTANCE, CUSTOM_FIELDS = "instance", "custom-fields"
+
+
+class Knowledge:
+    """Decisions, resolved DNs, custom fields, where OUs stood, and which Halo instance it is about."""
+
+    def __init__(self, table: Table, customer: CustomerId, now: Callable[[], datetime]) -> None:
+        self._table, self.customer, self._now = table, customer, now
+
+    def decisions(self) -> dict[ObjectGuid, Decision]:
+        """Return what people decided, by GUID."""
+        found = self._table.query(self.customer, "decision|", rows.after("decision|"))
+        return {decision.guid: decision for decision in map(rows.decision_of, found)}
+
+    def decide(self, decision: Decision) -> None:
+        """Keep a decision, in the place of an earlier one about the same account."""
+        self._table.transact(self.customer, [Operation("put", rows.decision_row(self.customer, decision))])
+
+    def undecide(self, guid: ObjectGuid) -> None:
+        """Forget a decision, if there is one."""
+        with suppress(Conflict):
+            gone = Row(self.customer, rows.decision_key(guid), {})
+            self._table.transact(self.customer, [Operation("delete", gone)])
+
+    def anchors(self) -> dict[str, ObjectGuid]:
+        """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""
+        row = self._table.get(self.customer, "anchors")
+        return json.loads(rows.unpack_text("data", row.values)) if row else {}
+
+    def custom_fields(self) -> dict[str, CustomField | None]:
+        """Return what is known of the custom fields of the customer's mapping, by lower-case name."""
+        row = self._table.get(self.customer, CUSTOM_FIELDS)
+        kept = json.loads(rows.unpack_text("data", row.values)) if row else {}
+        return {name: CustomField(**field) if field else None for name, field in kept.items()}
+
+    def keep_custom_fields(self, fields: Mapping[str, CustomField | None]) -> None:
+        """Keep what Halo said of custom fields, in the place of what it said before."""
+        text = rows.to_json({name: asdict(field) if field else None for name, field in fields.items()})
+        row = Row(self.customer, CUSTOM_FIELDS, rows.pack_text("data", text))
+        self._table.transact(self.customer, [Operation("put", row)])
+
+    def footing(self) -> Footing:
+        """Return from where the customer's OUs are counted."""
+        return rows.footing_of(list(self._table.query(self.customer, "footing|", rows.after("footing|"))))
+
+    def instance(self) -> str | None:
+        """Return the address of the Halo instance that the links lead to; None before the first plan."""
+        row = self._table.get(self.customer, INSTANCE)
+        return str(row.values["url"]) if row else None
+
+    def keep_instance(self, url: str, lease: Lease) -> None:
+        """Keep which Halo instance the links lead to."""
+        lease.transact([Operation("put", Row(self.customer, INSTANCE, {"url": url}))])
