@@ -5,7 +5,16 @@ from dataclasses import replace
 
 from halo_adsync.errors import Doubtful, RecordRejected
 from halo_adsync.halo.port import Halo, SiteWrite, TicketWrite, UserOutcome, UserWrite
-from halo_adsync.model import DistinguishedName, HaloClient, HaloClientId, HaloSite, Link, ObjectGuid, Place
+from halo_adsync.model import (
+    DistinguishedName,
+    HaloClient,
+    HaloClientId,
+    HaloSite,
+    HaloSiteId,
+    Link,
+    ObjectGuid,
+    Place,
+)
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.places import find_client, find_site
 from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind, Record
@@ -52,7 +61,8 @@ class Applier:
             elif batch[0].change.record is Record.TICKET:
                 settled = [self._ticket(batch[0])]
             else:
-                settled = self._people(batch, resumed=in_doubt)
+                of = self._agents if batch[0].change.record is Record.AGENT else self._people
+                settled = of(batch, resumed=in_doubt)
                 in_doubt = False
             run = self._state.settle(run, settled, self._lease)
         return run
@@ -151,6 +161,43 @@ class Applier:
             outcomes = {outcome.guid: outcome for outcome in self._halo.write_users(writes, resumed=resumed)}
         return [self._settle(line, outcomes.get(ObjectGuid(line.change.guid))) for line in lines]
 
+    def _agents(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
+        """Write one batch of agents; who finds no licence free, or cannot hand tickets over, fails."""
+        refused = self._without_seat(lines) | self._not_handed_over(lines)
+        ready = [line.change for line in lines if line.number not in refused]
+        writes = [self._write(change) for change in ready if change.kind in WRITES]
+        outcomes: dict[ObjectGuid, UserOutcome] = {}
+        if writes:
+            outcomes = {outcome.guid: outcome for outcome in self._halo.agents.write(writes, resumed=resumed)}
+        return [
+            Settled(replace(line, status="failed", outcome=refused[line.number]))
+            if line.number in refused
+            else self._settle(line, outcomes.get(ObjectGuid(line.change.guid)))
+            for line in lines
+        ]
+
+    def _without_seat(self, lines: Sequence[Line]) -> dict[int, str]:
+        """Count the licences once more, right before they are taken."""
+        wanting = [line for line in lines if line.change.kind in {Kind.CREATE, Kind.REACTIVATE}]
+        if not wanting:
+            return {}
+        seats = self._halo.agents.seats()
+        free = max(seats.total - seats.taken, 0) if seats else 0
+        return {line.number: "no licence is free for this agent any more" for line in wanting[free:]}
+
+    def _not_handed_over(self, lines: Sequence[Line]) -> dict[int, str]:
+        """Hand over the tickets of agents who are to be disabled; say of which that did not work."""
+        failed: dict[int, str] = {}
+        for line in lines:
+            agent, heir = line.change.user, line.change.hands_to
+            if line.change.kind is not Kind.DEACTIVATE or agent is None or heir is None:
+                continue
+            try:
+                self._halo.agents.reassign(agent, heir)
+            except (Doubtful, RecordRejected) as error:
+                failed[line.number] = f"not disabled, because tickets could not be handed over: {error}"
+        return failed
+
     def _lacks_place(self, change: Change) -> bool:
         return bool(change.place) and change.place not in self._places
 
@@ -178,6 +225,18 @@ class Applier:
         written = {name: field.after for name, field in change.fields.items() if name not in {SITE, STAMP}}
         place = self._places.get(change.place)
         base = change.base
+        if base is None and change.record is Record.AGENT:
+            if outcome is None or outcome.user is None:
+                return None
+            base = Link(
+                ObjectGuid(change.guid),
+                outcome.user,
+                HaloClientId(0),
+                HaloSiteId(0),
+                active=True,
+                dn=DistinguishedName(change.dn),
+                fields={},
+            )
         if base is None:
             if outcome is None or outcome.user is None or place is None or place.site is None:
                 return None
@@ -202,7 +261,8 @@ def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
     batch: list[Line] = []
     for line in lines:
         alone = line.change.kind in STRUCTURE or line.change.record is Record.TICKET
-        if batch and (alone or len(batch) == size):
+        other = bool(batch) and batch[0].change.record is not line.change.record
+        if batch and (alone or other or len(batch) == size):
             yield batch
             batch = []
         if alone:

@@ -132,6 +132,7 @@ class Builder:
             scope=block.scope,
             headers=headers,
             fields=frozenset(customer.fields) | frozenset(customer.match),
+            agent_fields=frozenset(customer.agents.fields) | frozenset(customer.agents.match),
         )
         ledger = None
         if block.budget != "off":

@@ -47,8 +47,6 @@ def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
 
 def unused(customer: Customer) -> Iterator[str]:
     """Say which blocks of the file this version does not act on yet."""
-    if customer.agents.groups or customer.agents.ous:
-        yield "agents: agents are not synced by this version; the block is kept for the one that does"
     if customer.policy == "full":
         yield "policy: leavers are reported as held by this version, not switched off"
     if any(directory.delta != "off" for directory in customer.directories) and customer.schedule.delta:

@@ -3,16 +3,16 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     Field,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
+from halo_adsync.customer_agents import Agents, FieldRule
 from halo_adsync.customer_connections import DirectoryBlock, HaloBlock, Part, RelayBlock, SecretRef
 from halo_adsync.customer_onboarding import Onboarding
 from halo_adsync.customer_placement import (
@@ -39,7 +39,6 @@ from halo_adsync.customer_values import (
     Percent,
     Quiet,
     Region,
-    Source,
     TableName,
     Timezone,
 )
@@ -51,6 +50,7 @@ __all__ = [
     "DEFAULT_FIELDS",
     "MANAGER_FACTS",
     "OWNED_BY_THE_SYNC",
+    "Agents",
     "AttributeRule",
     "ClientRef",
     "Customer",
@@ -81,20 +81,6 @@ class Scope(Part):
     groups: tuple[Dn, ...] = ()
 
 
-class FieldRule(Part):
-    """Where a Halo field's value comes from and when it is written."""
-
-    source: Source = Field(alias="from")
-    mode: Literal["always", "on_create", "fill_blank"] = "always"
-    blank: Literal["keep", "clear"] = "keep"
-    too_long: Literal["cut", "refuse"] = "cut"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"from": value} if isinstance(value, str) else value
-
-
 def _halo_field(name: str) -> str:
     if name.casefold() in OWNED_BY_THE_SYNC:
         raise ValueError("may not be mapped: the sync itself decides it")
@@ -120,17 +106,6 @@ DEFAULT_FIELDS: Mapping[str, str | dict[str, str]] = {
     "phonenumber": "telephoneNumber",
     "mobilenumber": {"from": "mobile", "mode": "always", "blank": "clear"},
 }
-
-
-class Agents(Part):
-    """Who becomes an agent; nobody unless asked for."""
-
-    groups: tuple[Dn, ...] = ()
-    ous: tuple[Dn, ...] = ()
-    teams: Mapping[Dn, Name] = {}
-    roles: Mapping[Dn, Name] = {}
-    create: bool = False
-    on_leave: Literal["disable", "keep"] | Mapping[Literal["reassign"], Name] = "disable"
 
 
 class Leavers(Part):
@@ -277,6 +252,8 @@ class Customer(Part):
         sources = [rule.source for rule in self.fields.values()]
         sources += [source for rule in self.placement.rules for source in rule_sources(rule)]
         sources += self.onboarding.ticket.sources() if self.onboarding.ticket else ()
+        if self.agents.asked_for:
+            sources += [rule.source for rule in self.agents.fields.values()]
         return frozenset().union(*(compile_expression(source).attributes for source in sources))
 
     def reads_managers(self) -> bool:

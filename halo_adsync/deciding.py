@@ -7,7 +7,7 @@ from typing import Any, Literal
 from halo_adsync.customer import Customer
 from halo_adsync.explaining import find_account
 from halo_adsync.model import Decision, HaloUserId, Meter, ObjectGuid
-from halo_adsync.plan.types import Change, Kind
+from halo_adsync.plan.types import Change, Kind, Record
 from halo_adsync.services import Services
 from halo_adsync.state.store import CustomerState
 
@@ -53,7 +53,8 @@ def conflicts_of(state: CustomerState) -> Conflicts:
     """Return the conflicts of the latest run that planned for everybody."""
     for run in state.runs(LOOK_BACK):
         if run.digest and not run.person:
-            lines = tuple(change for change in state.notes(run) if change.kind is Kind.CONFLICT)
+            notes = (change for change in state.notes(run) if change.record is Record.USER)
+            lines = tuple(change for change in notes if change.kind is Kind.CONFLICT)
             return Conflicts(lines, state.decisions())
     return Conflicts((), state.decisions())
 

@@ -107,12 +107,14 @@ def explained(run: Run, account: Account, state: CustomerState) -> Explanation:
     changes = tuple(line.change for line in state.outcomes(run))
     link = state.links().get(account.person.guid)
     is_over = not run.message and not run.status.is_open
-    return Explanation(run, steps(account, link, changes) if is_over else (), changes)
+    agent = state.agent_links().get(account.person.guid)
+    said = (*steps(account, link, changes), *agent_steps(account, agent, changes)) if is_over else ()
+    return Explanation(run, said, changes)
 
 
 def steps(account: Account, link: Link | None, changes: Sequence[Change]) -> tuple[Step, ...]:
     """Say what the plan makes of one person, from its lines of a plan for that person alone."""
-    own = next((change for change in changes if _is_of(change, account.person)), None)
+    own = _own(account, changes, Record.USER)
     found = Step("Found", f"{account.person.dn} ({account.person.guid})")
     outside = account.outside
     if outside is None and own is None and link is None:
@@ -135,8 +137,18 @@ def _placed(own: Change | None) -> str:
     return f"yes; placed{f' in {site.after}' if site else ''} by {own.placed_by}"
 
 
-def _is_of(change: Change, person: Person) -> bool:
-    return change.guid == person.guid and change.record is Record.USER
+def agent_steps(account: Account, link: Link | None, changes: Sequence[Change]) -> tuple[Step, ...]:
+    """Say what the plan makes of a person as an agent; nothing of somebody who is none."""
+    own = _own(account, changes, Record.AGENT)
+    if own is None and link is None:
+        return ()
+    return (Step("Agent", f"Halo agent {link.user}; {_changes(own)}" if link else _changes(own)),)
+
+
+def _own(account: Account, changes: Sequence[Change], record: Record) -> Change | None:
+    """Return the line about one of somebody's records."""
+    own = (change for change in changes if change.guid == account.person.guid and change.record is record)
+    return next(own, None)
 
 
 def _matched(own: Change | None, link: Link | None) -> str:

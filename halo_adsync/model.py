@@ -95,6 +95,8 @@ class DirectoryRead:
     """The canonical DN of each account's manager, for accounts that have one; empty unless asked for."""
     names: Mapping[str, ObjectGuid] = field(default_factory=dict)
     """The accounts of this read by canonical DN; empty unless managers were asked for."""
+    staff: tuple[Person, ...] = ()
+    """The accounts that are agents, or were, wherever they stand; some are among `people` as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class HaloSite:
 
 @dataclass(frozen=True, slots=True)
 class HaloUser:
-    """An end user in Halo."""
+    """An end user in Halo, or an agent, who has neither client nor site (both are 0)."""
 
     id: HaloUserId
     client: HaloClientId
@@ -129,7 +131,7 @@ class HaloUser:
     guid: ObjectGuid | None
     """The directory account that the user is stamped with (Halo's `third_party_guid`)."""
     general: bool
-    """A site's "General User": never matched, never written."""
+    """A site's "General User", an agent for the API only, or our own: never matched, never written."""
     managed_elsewhere: bool
     """Halo's own AD or Entra integration manages this user as well: two masters fight."""
     fields: Mapping[str, str] = field(repr=False)
@@ -150,8 +152,19 @@ class CustomField:
 
 
 @dataclass(frozen=True, slots=True)
+class Seats:
+    """The licences of an instance for agents, and how many of them are taken."""
+
+    total: int
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
-    """objectGUID <-> Halo id: the licence to change a record, with what Halo was last known to hold."""
+    """objectGUID <-> Halo id: the licence to change a record, with what Halo was last known to hold.
+
+    Links to agents are kept apart from those to users; their client and site are 0.
+    """
 
     guid: ObjectGuid
     user: HaloUserId

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.directory.dn import canonical_dn
-from halo_adsync.directory.port import ReadRequest
+from halo_adsync.directory.port import ReadRequest, StaffRequest
 from halo_adsync.errors import HaloRefused
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import (
@@ -20,6 +20,14 @@ from halo_adsync.model import (
     ObjectGuid,
     Place,
 )
+from halo_adsync.plan.agents import (
+    AgentLines,
+    AgentSide,
+    agent_lines,
+    check_names,
+    leaving,
+    match_agents,
+)
 from halo_adsync.plan.custom import Known, resolved, with_custom
 from halo_adsync.plan.footing import remembered
 from halo_adsync.plan.make import blanks_to_verify, ladder, make_plan, match_people
@@ -27,6 +35,7 @@ from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.places import find_client, find_site, may_make, missing, same_client, same_site
 from halo_adsync.plan.side import HaloSide
+from halo_adsync.plan.staff import candidates
 from halo_adsync.plan.survey import Survey, survey
 from halo_adsync.plan.types import Plan
 from halo_adsync.plan.wanted import WantedClient, WantedSite, client_of
@@ -69,7 +78,8 @@ class Planner:
             ConfigurationError: the file names a client or site that is not there.
         """
         anchors = state.anchors()
-        reads = [self._read(directory, anchors) for directory in self._customer.directories]
+        linked = frozenset(state.agent_links()) if self._customer.agents.asked_for else frozenset()
+        reads = [self._read(directory, anchors, linked) for directory in self._customer.directories]
         self._pulse()
         target = self._target(state, halo)
         footing = remembered(state.footing(), self._customer, reads)
@@ -80,6 +90,8 @@ class Planner:
         if unsure:
             side = replace(side, users={**side.users, **_by_id(halo.user(user) for user in unsure)})
             plan = make_plan(self._customer, found, side, self._mode)
+        if self._customer.agents.asked_for:
+            plan = self._agents(reads, state, halo).beside(plan)
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
         return Planned(plan, resolved, learnt, footing)
 
@@ -106,8 +118,33 @@ class Planner:
         established = is_established(state.runs(RUNS_LOOKED_THROUGH))
         return replace(side, tickets_due=due, established=established)
 
-    def _read(self, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]) -> DirectoryRead:
-        request = read_request(self._customer, directory, anchors)
+    def _agents(self, reads: Sequence[DirectoryRead], state: CustomerState, halo: Halo) -> AgentLines:
+        """Plan the agents; Halo is asked where somebody is new or something is to be written."""
+        customer, side = self._customer, AgentSide(state.agent_links())
+        found = candidates(customer, reads, side.links, self._services.now(), Target())
+        lines = agent_lines(customer, found, side)
+        newcomers = any(one.outside is None and one.person.guid not in side.links for one in found)
+        if self._mode != "reconcile" and not newcomers and not lines.ask_halo:
+            return lines
+        desk = halo.agents
+        check_names(customer.agents, desk.teams(), desk.roles())
+        side = replace(side, agents=_by_id(desk.all()), seats=desk.seats())
+        matched = [m.user.id for m in match_agents(customer, found, side).values() if m.user is not None]
+        linked = [link.user for link in side.links.values()] if self._mode == "reconcile" else []
+        whole = _by_id(desk.agent(agent) for agent in sorted({*matched, *linked}))
+        side = replace(side, agents={**(side.agents or {}), **whole}, whole=frozenset(whole))
+        going = leaving(agent_lines(customer, found, side).changes)
+        counted = {agent: desk.open_tickets(agent) for agent in going}
+        side = replace(side, tickets={agent: n for agent, n in counted.items() if n is not None})
+        return agent_lines(customer, found, side)
+
+    def _read(
+        self,
+        directory: DirectoryBlock,
+        anchors: Mapping[str, ObjectGuid],
+        linked: frozenset[ObjectGuid],
+    ) -> DirectoryRead:
+        request = read_request(self._customer, directory, anchors, linked)
 
         def progress(count: int) -> None:
             self._pulse()
@@ -206,19 +243,27 @@ def account_request(
     """Say how to find one account, whether it is in scope or not."""
     request = read_request(customer, directory, anchors)
     ous = (*request.include, *request.exclude, *request.anchors)
-    return replace(request, include=(), exclude=(), filter="", anchors=ous, person=key, managers=False)
+    return replace(
+        request, include=(), exclude=(), filter="", anchors=ous, person=key, managers=False, staff=None
+    )
 
 
 def read_request(
-    customer: Customer, directory: DirectoryBlock, anchors: Mapping[str, ObjectGuid]
+    customer: Customer,
+    directory: DirectoryBlock,
+    anchors: Mapping[str, ObjectGuid],
+    agents: frozenset[ObjectGuid] = frozenset(),
 ) -> ReadRequest:
-    """Say what one directory has to be asked for."""
+    """Say what one directory has to be asked for; `agents` are the accounts that are agents by now."""
     prefix = f"{directory.id}|"
     base = canonical_dn(directory.base_dn) if directory.base_dn and len(customer.directories) > 1 else ""
 
     def mine(dns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dn for dn in dns if f",{canonical_dn(dn)}".endswith(f",{base}" if base else ""))
 
+    block = customer.agents
+    marks = tuple(dict.fromkeys((*block.teams, *block.roles)))
+    staff = StaffRequest(mine(block.groups), mine(block.ous), mine(marks), agents)
     return ReadRequest(
         attributes=customer.attributes(),
         include=mine(customer.scope.include),
@@ -226,6 +271,7 @@ def read_request(
         filter=customer.scope.filter,
         anchors=mine(customer.placement_ous()),
         groups=mine(tuple(dict.fromkeys((*customer.scope.groups, *customer.placement_groups())))),
+        staff=staff if block.asked_for else None,
         managers=customer.reads_managers(),
         known={key.removeprefix(prefix): guid for key, guid in anchors.items() if key.startswith(prefix)},
     )

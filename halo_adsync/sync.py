@@ -32,7 +32,7 @@ from halo_adsync.planning import Planner
 from halo_adsync.services import Services
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.lease import Lease
-from halo_adsync.state.lines import counted
+from halo_adsync.state.lines import with_failed
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status, new_run_id
 from halo_adsync.state.store import CustomerState
@@ -173,7 +173,7 @@ class Sync:
         if run.status is Status.APPLYING and run.settled < run.total:
             return self._hand_over(run, part, 0)
         if run.status is Status.APPLYING:
-            failed = run.counts["failed"] or run.others_failed
+            failed = run.counts["failed"] or run.agents["failed"] or run.others_failed
             run = replace(run, status=Status.PARTIAL if failed else Status.OK)
         return self._finish(run, part)
 
@@ -197,7 +197,7 @@ class Sync:
         customer, url, known = part.customer.id, part.customer.halo.url.lower(), part.state.instance()
         if known == url:
             return
-        if known is None or not (part.state.links() or part.state.places()):
+        if known is None or not (part.state.links() or part.state.places() or part.state.agent_links()):
             part.state.keep_instance(url, part.lease)
         else:
             raise ConfigurationError(
@@ -242,8 +242,8 @@ class Sync:
     def _broken(self, run: Run, part: _Slice, error: HaloAdSyncError) -> Run:
         """Finish a run that cannot go on: `failed` where nothing was changed, else `partial`."""
         touched = part.meter.halo_writes > 0 or run.cost["halo_writes"] > 0 or run.settled or part.in_doubt
-        counts = counted(run, part.state.lines(run, run.settled))
-        run = replace(run, status=Status.PARTIAL if touched else Status.FAILED, counts=counts)
+        status = Status.PARTIAL if touched else Status.FAILED
+        run = replace(with_failed(run, part.state.lines(run, run.settled)), status=status)
         return self._finish(replace(run, message=str(error), cause=_cause(error)), part)
 
     def _finish(self, run: Run, part: _Slice) -> Run:

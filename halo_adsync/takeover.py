@@ -245,10 +245,10 @@ class _Translation:
         connection = self._connection
         if connection.agent_fields:
             names = ", ".join(mapping.attribute for mapping in connection.agent_fields)
-            self._say(f"The field mappings for agents have no counterpart: {names}.")
+            self._say(f"The field mappings for agents are not taken over: {names}.")
         if connection.agent_matching:
             self._say(
-                f"The matching fields for agents have no counterpart: {_labels(connection.agent_matching)}."
+                f"The matching fields for agents are not taken over: {_labels(connection.agent_matching)}."
             )
         if connection.guid_attribute and connection.guid_attribute.casefold() != GUID.casefold():
             self._say(

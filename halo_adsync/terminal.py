@@ -18,7 +18,7 @@ from halo_adsync.errors import Busy, ConfigurationError, HaloAdSyncError
 from halo_adsync.explaining import Step
 from halo_adsync.model import Meter, ObjectGuid
 from halo_adsync.plan.types import Change
-from halo_adsync.state.runs import Run, Status, no_counts
+from halo_adsync.state.runs import Run, Status, no_agents, no_counts
 
 OK, USAGE, BLOCKED, PARTIAL, FAILED, BUSY = 0, 2, 3, 4, 5, 6
 """The exit statuses; they are a contract with scripts."""
@@ -74,7 +74,13 @@ def failure_json(customer: str, mode: str, error: HaloAdSyncError) -> dict[str, 
     status = "skipped" if isinstance(error, Busy) else "failed"
     cause = "configuration" if isinstance(error, ConfigurationError) else type(error).__name__
     said = {"customer": customer, "mode": mode, "status": status, "message": str(error), "cause": cause}
-    empty = {"digest": "", "counts": no_counts(), "violations": [], "cost": asdict(Meter())}
+    empty = {
+        "digest": "",
+        "counts": no_counts(),
+        "agents": no_agents(),
+        "violations": [],
+        "cost": asdict(Meter()),
+    }
     return {"run": None, **said, **empty}
 
 
@@ -87,6 +93,9 @@ def print_run(run: Run, next_step: str = "") -> None:
     )
     output.print(f"Run {run.id} of {run.customer} ({run.mode}): [{colour}]{run.status.value}[/{colour}]")
     output.print(f"  {counts}")
+    agents = ", ".join(f"{number} {bucket}" for bucket, number in run.agents.items() if number)
+    if agents:
+        output.print(f"  agents: {agents}")
     cost = run.cost
     output.print(
         f"  {cost['halo_requests']:.0f} requests to Halo ({cost['halo_writes']:.0f} writes),"

@@ -181,6 +181,8 @@ class Api:
         return Answer.json(rows if shape == "bare" else {"record_count": total, shape: rows}, count=len(rows))
 
     def _one(self, listing: reading.Listing, key: str, request: Request) -> Answer:
+        if listing.table == "agents" and key.lower() == "me":
+            key = str(self.switches.login_agent)
         record = self.store.tables[listing.table].get(int(key))
         if record is None:
             return _not_found()

@@ -25,6 +25,7 @@ class Switches:
             stored, 400. `partial`: the elements before it are stored, 400. `elements`: all others are
             stored, 201, and an error object stands in the broken one's place.
         license_count: seats for enabled agents that are not API-only.
+        login_agent: the id of the agent that the API application signs in as (`/Agent/me`); 0: none.
         warning: text that every written record's answer carries as `_warning`.
     """
 
@@ -44,6 +45,7 @@ class Switches:
     )
     batch_failure: Literal["nothing", "partial", "elements"] = "nothing"
     license_count: int = 10
+    login_agent: int = 0
     warning: str = ""
 
     def change(self, values: dict[str, Any]) -> None:

@@ -187,6 +187,9 @@ def _check_ticket(store: Store, record: Record, _license_count: int) -> None:
     names = {team["name"] for team in store.catalogs["teams"]}
     if record.get("team") and record["team"] not in names:
         raise BusinessRuleError(f"There is no team {record['team']!r}.")
+    agent = record.get("agent_id")
+    if agent is not None and agent not in store.tables["agents"]:
+        raise BusinessRuleError(f"There is no agent with the id {agent}.")
 
 
 def takes_seat(agent: Record) -> bool:

@@ -1,7 +1,7 @@
 """Long lists of values, and the members of groups."""
 
 from halo_adsync.directory.connection import Session
-from halo_adsync.directory.entry import GROUP, MEMBER, RawEntry, groups_in_group_filter, guid_dn, range_from
+from halo_adsync.directory.entry import GROUP, RawEntry, groups_in_group_filter, guid_dn, range_from
 from halo_adsync.errors import IncompleteRead
 
 
@@ -30,8 +30,8 @@ def with_all_values(session: Session, entry: RawEntry) -> RawEntry:
     return RawEntry(entry.dn, attributes, {})
 
 
-def nested_members(session: Session, group: RawEntry, domain: str) -> set[str]:
-    """Return the DNs of the members of a group and of all groups in it, each as the server spells it.
+def nested_groups(session: Session, group: RawEntry, domain: str) -> list[RawEntry]:
+    """Return a group and all groups in it, each once, with all of its members.
 
     Groups that contain one another are no trouble. Primary groups (Domain Users) hold no list of members.
 
@@ -44,13 +44,13 @@ def nested_members(session: Session, group: RawEntry, domain: str) -> set[str]:
         IncompleteRead: a group changed while it was read.
         ServerFailedError: the server did not answer.
     """
-    members: set[str] = set()
+    found: list[RawEntry] = []
     seen = {group.guid}
     waiting = [group]
     while waiting:
         current = with_all_values(session, waiting.pop())
-        members.update(current.texts(MEMBER))
+        found.append(current)
         for page in session.pages(domain, groups_in_group_filter(current.dn), GROUP):
             waiting.extend(nested for nested in page if nested.guid not in seen)
             seen.update(nested.guid for nested in page)
-    return members
+    return found

@@ -7,7 +7,7 @@ from typing import Self
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.connection import ServerFailedError, Session
 from halo_adsync.directory.entry import canonical_dn, people_filter
-from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest
+from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
 from halo_adsync.directory.reader import Reader
 from halo_adsync.errors import ConfigurationError, DirectoryRefused, IncompleteRead
 from halo_adsync.model import DirectoryRead, Meter
@@ -111,7 +111,9 @@ class LdapDirectory:
 def _check(request: ReadRequest) -> None:
     people_filter(request.filter)
     problems = []
-    for dn in (*request.include, *request.exclude, *request.anchors, *request.groups):
+    staff = request.staff or StaffRequest()
+    agents = (*staff.groups, *staff.ous, *staff.marks)
+    for dn in (*request.include, *request.exclude, *request.anchors, *request.groups, *agents):
         try:
             canonical_dn(dn)
         except ValueError as error:

@@ -8,6 +8,20 @@ from halo_adsync.model import Container, DirectoryRead, ObjectGuid
 
 
 @dataclass(frozen=True, slots=True)
+class StaffRequest:
+    """Whose accounts are agents, wherever they stand, and which groups say more about them."""
+
+    groups: tuple[str, ...] = ()
+    """DNs of groups whose nested members are agents."""
+    ous: tuple[str, ...] = ()
+    """DNs of OUs whose people are agents, subtree each."""
+    marks: tuple[str, ...] = ()
+    """DNs of further groups whose nested members are wanted: those of teams and roles."""
+    linked: frozenset[ObjectGuid] = frozenset()
+    """Accounts that are agents by now: read wherever they stand, to tell who left from who is gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
     """What one full read has to bring back."""
 
@@ -25,6 +39,8 @@ class ReadRequest:
     """Further DNs of containers that the file names (placement rules): resolved, never read for people."""
     groups: tuple[str, ...] = ()
     """DNs of groups whose nested members are wanted."""
+    staff: StaffRequest | None = None
+    """Whose accounts to read as agents; None means that nobody is one."""
     managers: bool = False
     """Whether to tell who is whose manager."""
     known: Mapping[str, ObjectGuid] = field(default_factory=dict)

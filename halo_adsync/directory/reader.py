@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import batched
 
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.connection import Session
@@ -9,7 +10,9 @@ from halo_adsync.directory.entry import (
     GROUP,
     IDENTITY,
     MANAGER,
+    MEMBER,
     NETBIOS,
+    PEOPLE,
     ROOT_DSE,
     RawEntry,
     guid_dn,
@@ -21,11 +24,15 @@ from halo_adsync.directory.entry import (
     person_from_entry,
 )
 from halo_adsync.directory.filters import both
-from halo_adsync.directory.groups import nested_members, with_all_values
-from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest
+from halo_adsync.directory.groups import nested_groups, with_all_values
+from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
+from halo_adsync.directory.staff import guids_filter, members_filter
 from halo_adsync.directory.tree import Containers, count_people, dn_key
 from halo_adsync.errors import IncompleteRead
 from halo_adsync.model import DirectoryRead, ObjectGuid, Person
+
+TOGETHER = 50
+"""How many accounts are asked for by GUID in one search."""
 
 
 class Reader:
@@ -41,16 +48,30 @@ class Reader:
     def read(self, request: ReadRequest, progress: Progress) -> DirectoryRead:
         """Read everybody that the request asks for; see `port.Directory.read`."""
         netbios = self._netbios()
-        groups = {dn: self._find_group(dn, request) for dn in request.groups}
+        staff = request.staff or StaffRequest()
+        named = dict.fromkeys((*request.groups, *staff.groups, *staff.marks))
+        groups = {dn: self._find_group(dn, request) for dn in named}
         anchors = self._anchors(request, groups)
-        members = {
-            dn: nested_members(self._session, group, self._domain)
+        nested = {
+            dn: nested_groups(self._session, group, self._domain)
             for dn, group in groups.items()
             if group is not None
         }
+        members = {dn: {name for one in found for name in one.texts(MEMBER)} for dn, found in nested.items()}
         managers: dict[ObjectGuid, str] = {}
-        people = self._people(request, anchors, managers, progress)
-        names = {dn_key(person.dn): person.guid for person in people} if members or request.managers else {}
+        excluded = {anchors[dn] for dn in request.exclude}
+        everybody = self._pages_of_people(request, anchors)
+        people = self._accounts(everybody, request, excluded, managers, progress)
+        agents: tuple[Person, ...] = ()
+        if request.staff:
+            within = {one.guid: one.dn for dn in staff.groups for one in nested[dn]}.values()
+            ous = self._bases(anchors[dn] for dn in staff.ous)
+            by_mark = self._pages_of_staff(request, ous, within)
+            agents = self._accounts(by_mark, request, set(), managers, progress)
+            left = self._pages_by_guid(request, sorted(staff.linked - {person.guid for person in agents}))
+            agents += self._accounts(left, request, set(), managers, progress)
+        known = (*people, *agents) if members or request.managers else ()
+        names = {dn_key(person.dn): person.guid for person in known}
         return DirectoryRead(
             directory=self._config.id,
             netbios=netbios,
@@ -60,6 +81,7 @@ class Reader:
             people=people,
             managers=_canonical(managers),
             names=names if request.managers else {},
+            staff=agents,
         )
 
     def count(self, progress: Progress) -> tuple[CountedContainer, ...]:
@@ -108,7 +130,8 @@ class Reader:
         found: dict[str, ObjectGuid | None] = {
             dn: group.guid if group else None for dn, group in groups.items()
         }
-        for dn in (*request.include, *request.exclude, *request.anchors):
+        ous = request.staff.ous if request.staff else ()
+        for dn in (*request.include, *request.exclude, *request.anchors, *ous):
             known = request.known.get(dn)
             found[dn] = known if known in self._containers.tree.containers else self._containers.find(dn)
         missing = [dn for dn, guid in found.items() if guid is None]
@@ -124,18 +147,34 @@ class Reader:
             "file, or remove it there."
         )
 
-    def _people(
+    def _pages_of_staff(
+        self, request: ReadRequest, ous: Iterable[str], groups: Iterable[str]
+    ) -> Iterator[list[RawEntry]]:
+        """Read the people of the agents' OUs, then the direct members of each of the agents' groups."""
+        wanted = self._attributes(request)
+        for ou in ous:
+            yield from self._session.pages(ou, PEOPLE, wanted)
+        for group in groups:
+            yield from self._session.pages(self._containers.base, members_filter(group), wanted)
+
+    def _pages_by_guid(self, request: ReadRequest, guids: Iterable[ObjectGuid]) -> Iterator[list[RawEntry]]:
+        """Read accounts wherever they stand."""
+        for some in batched(guids, TOGETHER, strict=False):
+            found = both(PEOPLE, guids_filter(some))
+            yield from self._session.pages(self._containers.base, found, self._attributes(request))
+
+    def _accounts(
         self,
+        pages: Iterable[list[RawEntry]],
         request: ReadRequest,
-        anchors: dict[str, ObjectGuid],
+        excluded: set[ObjectGuid],
         managers: dict[ObjectGuid, str],
         progress: Progress,
     ) -> tuple[Person, ...]:
-        """Read everybody, and enter into `managers` whom each names, where that is asked for."""
-        excluded = {anchors[dn] for dn in request.exclude}
+        """Take accounts in, each once, and enter into `managers` whom each names, where that is asked for."""
         kept = {name.lower().partition(";")[0] for name in request.attributes}
         people: dict[ObjectGuid, Person] = {}
-        for page in self._pages_of_people(request, anchors):
+        for page in pages:
             for entry in page:
                 parent = self._containers.parent_of(entry)
                 ancestors = {container.guid for container in self._containers.tree.ancestry(parent)}
@@ -155,19 +194,21 @@ class Reader:
     def _pages_of_people(
         self, request: ReadRequest, anchors: dict[str, ObjectGuid]
     ) -> Iterator[list[RawEntry]]:
-        asked = request.attributes | IDENTITY | ({MANAGER} if request.managers else frozenset())
-        wanted = {name.lower(): name for name in sorted(asked)}
+        wanted = self._attributes(request)
         search_filter = people_filter(request.filter)
         if request.person:
             search_filter = both(search_filter, person_filter(request.person))
-        for base in self._bases(request, anchors):
-            yield from self._session.pages(base, search_filter, wanted.values())
+        included = [anchors[dn] for dn in request.include]
+        for base in self._bases(included) if included else [self._containers.base]:
+            yield from self._session.pages(base, search_filter, wanted)
 
-    def _bases(self, request: ReadRequest, anchors: dict[str, ObjectGuid]) -> Iterable[str]:
-        """Return where to search: the included OUs by GUID, so that a rename meanwhile does no harm."""
-        if not request.include:
-            return [self._containers.base]
-        included = dict.fromkeys(anchors[dn] for dn in request.include)
+    def _attributes(self, request: ReadRequest) -> list[str]:
+        asked = request.attributes | IDENTITY | ({MANAGER} if request.managers else frozenset())
+        return list({name.lower(): name for name in sorted(asked)}.values())
+
+    def _bases(self, ous: Iterable[ObjectGuid]) -> list[str]:
+        """Return where to search: the topmost of these OUs by GUID, so that a rename meanwhile is no harm."""
+        included = dict.fromkeys(ous)
         tree = self._containers.tree
         topmost = [
             guid

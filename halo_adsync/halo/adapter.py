@@ -6,6 +6,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from halo_adsync.errors import Doubtful, HaloUnavailable, RecordRejected
+from halo_adsync.halo.agents import Agents
 from halo_adsync.halo.batch import BatchWriter, Element
 from halo_adsync.halo.budget import Budget, Pulse, no_pulse
 from halo_adsync.halo.client import HaloApi
@@ -60,6 +61,7 @@ class HaloInstance:
         self._api = HaloApi(config, meter=meter, budget=budget, pulse=pulse)
         self._reader = UserReader(self._api)
         self._search = UserSearch(self._api, self._reader)
+        self.agents = Agents(self._api, lambda seconds: budget.pause(seconds, pulse))
         self._writer = BatchWriter(
             self._post_users, self._look_up, lambda seconds: budget.pause(seconds, pulse)
         )

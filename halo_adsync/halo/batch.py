@@ -43,8 +43,18 @@ class Tied:
 class BatchWriter:
     """Writes batches; remembers across them how often in a row Halo gave no clear answer."""
 
-    def __init__(self, post: Post, look_up: LookUp, pause: Callable[[float], None]) -> None:
-        """Write through `post`, find through `look_up`, and wait for so many seconds through `pause`."""
+    def __init__(
+        self,
+        post: Post,
+        look_up: LookUp,
+        pause: Callable[[float], None],
+        encode: Callable[[UserWrite], Element] = encode_user,
+    ) -> None:
+        """Write through `post`, find through `look_up`, and wait for so many seconds through `pause`.
+
+        `encode` puts a write into Halo's words: that of a user, unless agents are written.
+        """
+        self._encode = encode
         self._post = post
         self._look_up = look_up
         self._pause = pause
@@ -67,7 +77,7 @@ class BatchWriter:
     def _fits(self, write: UserWrite) -> bool:
         """Tell whether a write can be put into Halo's words; its outcome is settled when it cannot."""
         try:
-            encode_user(write)
+            self._encode(write)
         except RecordRejected as error:
             self._note(UserOutcome(write.guid, error=str(error)))
             return False
@@ -117,8 +127,8 @@ class BatchWriter:
         Raises:
             RecordRejected, Doubtful: nothing is clear.
         """
-        hide = frozenset(value for write in writes for value in write.fields.values())
-        elements = [encode_user(write) for write in writes]
+        hide = frozenset(text for write in writes for name, text in write.fields.items() if ":" not in name)
+        elements = [self._encode(write) for write in writes]
         tied = tie(writes, elements, self._post(elements, hide), hide)
         for outcome in tied.settled:
             self._note(outcome)

@@ -39,7 +39,7 @@ USERS, CLIENTS, SITES = "users", "clients", "sites"
 _GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?")
 _GENERAL_FLAGS = ("isgeneraluser", "is_general_user", "generaluser")
 _OTHER_MASTERS = ("adconnection", "azure_connectionid")
-_ECHOED = ("name", EMAIL_FIELD, LOGIN_FIELD)
+_ECHOED = ("name", EMAIL_FIELD, LOGIN_FIELD, "email", "ad")
 
 
 class Kind(Enum):

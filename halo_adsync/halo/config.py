@@ -30,6 +30,9 @@ class HaloConfig:
     fields: frozenset[str] = frozenset()
     """Halo's names of the user fields that are of interest, custom fields (`CF...`) included, in any case."""
 
+    agent_fields: frozenset[str] = frozenset()
+    """The same for agents."""
+
     def __post_init__(self) -> None:
         """Bring the addresses into one form.
 

@@ -13,6 +13,7 @@ from halo_adsync.model import (
     HaloUser,
     HaloUserId,
     ObjectGuid,
+    Seats,
 )
 
 
@@ -67,8 +68,57 @@ class TicketWrite:
     priority: int | None = None
 
 
+class AgentDesk(Protocol):
+    """The agents of an instance. Their ids stand where those of users do; they have no client and no site.
+
+    Raises, throughout:
+        HaloRefused, HaloUnavailable, BudgetSpent: as everywhere in `Halo`.
+    """
+
+    def all(self) -> Sequence[HaloUser]:
+        """Return every agent, disabled ones too. `general` are those for the API only, and our own."""
+        ...
+
+    def agent(self, agent: HaloUserId) -> HaloUser | None:
+        """Return one agent with teams and roles; None where Halo has no such agent."""
+        ...
+
+    def teams(self) -> Sequence[str]:
+        """Return the names of the teams there are."""
+        ...
+
+    def roles(self) -> Sequence[str]:
+        """Return the names of the roles of agents there are."""
+        ...
+
+    def seats(self) -> Seats | None:
+        """Return how many licences there are and how many are taken; None where Halo does not say."""
+        ...
+
+    def open_tickets(self, agent: HaloUserId) -> int | None:
+        """Return how many open tickets are assigned to an agent; None where Halo does not tell them apart."""
+        ...
+
+    def reassign(self, agent: HaloUserId, to: HaloUserId) -> int:
+        """Hand every open ticket of an agent to another, and return how many that were.
+
+        Raises:
+            RecordRejected, Doubtful: some could not be handed over.
+        """
+        ...
+
+    def write(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
+        """Write one batch of agents; the contract is that of `Halo.write_users`."""
+        ...
+
+
 class Halo(Protocol):
     """One Halo instance, signed in on first use."""
+
+    @property
+    def agents(self) -> AgentDesk:
+        """The agents of the instance."""
+        ...
 
     def check(self) -> str:
         """Sign in, read one record of each kind that a sync needs, and return a sentence for people.

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from halo_adsync.model import HaloUser, HaloUserId, ObjectGuid
 
@@ -28,14 +28,17 @@ class Match:
 
 
 def match(
-    newcomers: Iterable[Newcomer], users: Iterable[HaloUser], ladder: Sequence[str]
+    newcomers: Iterable[Newcomer],
+    users: Iterable[HaloUser],
+    ladder: Sequence[str],
+    noun: str = "Halo user",
 ) -> dict[ObjectGuid, Match]:
     """Match every newcomer against Halo's users that no link covers.
 
     A rung answers for a newcomer when exactly one user has its value and no other unmatched newcomer does.
     Several on either side are a conflict; a value that no user has leads on to the next rung. A user that
     is stamped with another account's GUID is never adopted by a weaker rung: that is a conflict too. So is a
-    user that a stronger rung has left in dispute.
+    user that a stronger rung has left in dispute. `noun` is what sentences call one of `users`.
     """
     open_newcomers = {newcomer.guid: newcomer for newcomer in newcomers}
     disputed: set[HaloUserId] = set()
@@ -45,7 +48,8 @@ def match(
         candidates = _candidates(open_newcomers.values(), free.values(), rung)
         claims = Counter(user.id for meant in candidates.values() for user in meant)
         for guid, meant in candidates.items():
-            found[guid] = _judge(open_newcomers.pop(guid), rung, meant, claims, disputed)
+            judged = _judge(open_newcomers.pop(guid), rung, meant, claims, disputed)
+            found[guid] = replace(judged, conflict=judged.conflict.replace("Halo user", noun))
         disputed |= {user.id for guid, meant in candidates.items() if found[guid].conflict for user in meant}
         for result in found.values():
             if result.user is not None:
@@ -68,7 +72,7 @@ def _meant(newcomer: Newcomer, rung: str, holders: Mapping[str, list[HaloUser]])
     """Return the holders of a newcomer's value. An e-mail address is no identity: it finds nobody's user."""
     value = _value(newcomer, rung)
     found = holders.get(value, []) if value else []
-    if rung != "emailaddress":
+    if rung not in {"emailaddress", "email"}:
         return found
     return [user for user in found if user.guid in {None, newcomer.guid}]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from halo_adsync.plan.types import BUCKETS, STRUCTURE, Change, Kind, Record
+from halo_adsync.plan.types import AGENT_BUCKETS, BUCKETS, STRUCTURE, Change, Kind, Record
 
 _TITLES: Mapping[Kind, str] = {
     Kind.CREATE_CLIENT: "Clients to create",
@@ -21,6 +21,21 @@ _TITLES: Mapping[Kind, str] = {
     Kind.HELD: "Held back",
     Kind.SKIPPED: "Left out",
 }
+_AGENT_TITLES: Mapping[Kind, str] = {
+    Kind.CREATE: "Agents to create",
+    Kind.UPDATE: "Agents to update",
+    Kind.REACTIVATE: "Agents to enable again",
+    Kind.DEACTIVATE: "Agents to disable",
+    Kind.UNCHANGED: "Agents to link, with nothing to change",
+    Kind.CONFLICT: "Conflicts of agents, which a person has to settle",
+    Kind.HELD: "Agents held back",
+    Kind.SKIPPED: "Agents left out",
+}
+_SECTIONS = (
+    *((kind, Record.USER, title) for kind, title in _TITLES.items()),
+    *((kind, Record.AGENT, title) for kind, title in _AGENT_TITLES.items()),
+    (Kind.CREATE, Record.TICKET, "Tickets to open for new people"),
+)
 _DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection): full-width signs too."""
 _JOINER = "\u200d"
@@ -61,11 +76,9 @@ def _text(summary: Mapping[str, Any], changes: Sequence[Change], shown: int | No
         yield f"Warning: {warning}"
     for violation in summary["violations"]:
         yield f"Limit {violation['rule']}: {violation['message']}"
-    for kind, title in _TITLES.items():
-        people = [change for change in changes if change.kind is kind and change.record is not Record.TICKET]
-        yield from _section(title, people, shown)
-    opened = [change for change in changes if change.record is Record.TICKET]
-    yield from _section("Tickets to open for new people", opened, shown)
+    for kind, record, title in _SECTIONS:
+        lines = [change for change in changes if change.kind is kind and change.record is record]
+        yield from _section(title, lines, shown)
 
 
 def _section(title: str, lines: Sequence[Change], shown: int | None) -> Iterator[str]:
@@ -82,6 +95,10 @@ def _section(title: str, lines: Sequence[Change], shown: int | None) -> Iterator
 def _sentence(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
     counts = summary["counts"]
     parts = [f"{counts[bucket.value]} {bucket.value}" for bucket in BUCKETS if counts[bucket.value]]
+    agents = summary.get("agents", {})
+    parts += [
+        f"{agents[kind.value]} {kind.value} (agents)" for kind in AGENT_BUCKETS if agents.get(kind.value)
+    ]
     structure = sum(change.kind in STRUCTURE for change in changes)
     if structure:
         parts.insert(0, f"{structure} clients and sites to create")
@@ -89,7 +106,7 @@ def _sentence(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
 
 
 def _line(change: Change) -> Iterator[str]:
-    user = f" [Halo user {change.user}]" if change.user else ""
+    user = f" [Halo {change.record.value} {change.user}]" if change.user else ""
     dn = f"  {change.dn}" if change.dn else ""
     yield _visible(f"  {change.name or change.guid}{user}{dn}")
     yield _visible(f"      {change.reason}")

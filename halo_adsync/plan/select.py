@@ -17,4 +17,4 @@ def only(plan: Plan, guid: ObjectGuid) -> Plan:
         change for change in plan.changes if change.kind is Kind.CREATE_CLIENT and change.place in clients
     ]
     kept = tuple(change for change in lines if change in [*needed, *own])
-    return replace(plan, changes=kept, unchanged=0, rest=())
+    return replace(plan, changes=kept, unchanged=0, agents_unchanged=0, rest=())

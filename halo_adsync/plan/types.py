@@ -38,6 +38,8 @@ STRUCTURE = (Kind.CREATE_CLIENT, Kind.CREATE_SITE)
 SITE = "site"
 """The entry of a change's fields that stands for its place, by name, and is no field of Halo's."""
 BUCKETS = tuple(kind for kind in Kind if kind not in STRUCTURE)
+AGENT_BUCKETS = tuple(kind for kind in BUCKETS if kind is not Kind.MOVE)
+"""The buckets of agents, who stand in no site."""
 WRITES = (Kind.CREATE, Kind.UPDATE, Kind.MOVE, Kind.REACTIVATE, Kind.DEACTIVATE)
 """The buckets that are sent to Halo."""
 
@@ -74,7 +76,12 @@ class Change:
     adopts: bool = False
     """First contact with a user that was there already: settling this line makes the link."""
     record: Record = Record.USER
-    """Which of a person's records in Halo the line is about; somebody may have more than one."""
+    """Which of a person's records in Halo the line is about; somebody may have more than one.
+
+    For an agent, `user` is the agent's id and `base` the link to the agent.
+    """
+    hands_to: HaloUserId | None = None
+    """The agent who gets the open tickets of one that is disabled."""
     placed_by: str = ""
     """The placement rule that says where the person is to stand, for people who read the plan."""
 
@@ -126,6 +133,14 @@ class Plan:
     warnings: tuple[str, ...] = ()
     rest: tuple[Change, ...] = field(default=(), repr=False)
     """The lines of the unchanged, as far as they are at hand: they are not stored."""
+    agents_unchanged: int = 0
+    """How many agents are as they should be."""
+
+    def agent_counts(self) -> dict[str, int]:
+        """Return how many people's agents are in each bucket, and in `failed`, of which a plan knows none."""
+        counted = Counter(change.kind for change in self.changes if change.record is Record.AGENT)
+        counted[Kind.UNCHANGED] += self.agents_unchanged
+        return {bucket.value: counted[bucket] for bucket in AGENT_BUCKETS} | {"failed": 0}
 
     def counts(self) -> dict[str, int]:
         """Return how many people are in each bucket, and in `failed`, of which a plan knows none.
@@ -142,7 +157,7 @@ class Plan:
 
     def digest(self) -> str:
         """Return a digest over everything that applying depends on; equal plans have equal digests."""
-        lines = [[c.as_json(), c.place, c.client, c.adopts] for c in self.work()]
+        lines = [[c.as_json(), c.place, c.client, c.adopts, c.hands_to] for c in self.work()]
         text = json.dumps([self.customer, self.settings, lines], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -69,7 +69,8 @@ def operations_of(customer: str, run: RunId, settled: Settled) -> list[Operation
     values = {**row.values, "status": line.status, "outcome": line.outcome[:MAX_OUTCOME]}
     written = [replace(row, values=values)]
     if settled.link:
-        written.append(rows.link_row(customer, settled.link))
+        is_agent = line.change.record is Record.AGENT
+        written.append((rows.agent_row if is_agent else rows.link_row)(customer, settled.link))
     if settled.place:
         written.append(rows.place_row(customer, settled.place))
     operations = [Operation("put", row) for row in written]
@@ -96,6 +97,22 @@ def portions[Item](
         size += own_size
     if portion:
         yield portion, together
+
+
+def with_failed(run: Run, failed: Iterable[Line]) -> Run:
+    """Return the run with these lines' people and agents moved from their buckets to `failed`."""
+    lines = list(failed)
+    others = run.others_failed + sum(line.change.record is Record.TICKET for line in lines)
+    return replace(run, counts=counted(run, lines), agents=counted_agents(run, lines), others_failed=others)
+
+
+def counted_agents(run: Run, failed: Iterable[Line]) -> dict[str, int]:
+    """Return the run's counts of agents with those of these lines moved to `failed`."""
+    counts = dict(run.agents)
+    for kind in (line.change.kind.value for line in failed if line.change.record is Record.AGENT):
+        counts[kind] -= 1
+        counts["failed"] += 1
+    return counts
 
 
 def counted(run: Run, failed: Iterable[Line]) -> dict[str, int]:

@@ -71,6 +71,12 @@ def link_key(guid: str) -> str:
     return f"link|{guid}"
 
 
+def agent_row(customer: str, link: Link) -> Row:
+    """Write a link to an agent."""
+    row = link_row(customer, link)
+    return replace(row, key=f"agent|{link.guid}")
+
+
 def link_row(customer: str, link: Link) -> Row:
     """Write a link."""
     values: dict[str, Scalar] = {
@@ -88,7 +94,7 @@ def link_of(row: Row) -> Link:
     """Read a link."""
     dn, fields = json.loads(unpack_text("data", row.values))
     return Link(
-        ObjectGuid(row.key.removeprefix("link|")),
+        ObjectGuid(row.key.rpartition("|")[2]),
         HaloUserId(_int(row, "user")),
         HaloClientId(_int(row, "client")),
         HaloSiteId(_int(row, "site")),
@@ -218,6 +224,7 @@ def _change(change: Change) -> dict[str, Any]:
         "base": _base(change.base) if change.base else None,
         "adopts": change.adopts,
         "placed_by": change.placed_by,
+        "hands_to": change.hands_to,
         "record": "" if change.record is Record.USER else change.record.value,
     }
     return {name: value for name, value in data.items() if value or type(value) is int}
@@ -235,6 +242,7 @@ def _to_change(data: Mapping[str, Any]) -> Change:
         base=Link(**data["base"]) if "base" in data else None,
         adopts=data.get("adopts", False),
         placed_by=data.get("placed_by", ""),
+        hands_to=data.get("hands_to"),
         record=Record(data.get("record", Record.USER)),
     )
 

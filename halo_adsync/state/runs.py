@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from halo_adsync.model import CustomerId, Meter, RunId
-from halo_adsync.plan.types import BUCKETS, Violation
+from halo_adsync.plan.types import AGENT_BUCKETS, BUCKETS, Violation
 from halo_adsync.state.rows import pack_text, run_key, to_json, unpack_text
 from halo_adsync.state.table import Row
 
@@ -44,6 +44,11 @@ def no_counts() -> dict[str, int]:
     return {bucket.value: 0 for bucket in BUCKETS} | {"failed": 0}
 
 
+def no_agents() -> dict[str, int]:
+    """Return the counts of agents of a run that has none yet."""
+    return {bucket.value: 0 for bucket in AGENT_BUCKETS} | {"failed": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of one customer. Times are ISO 8601 in UTC, empty where they have not come yet."""
@@ -59,6 +64,8 @@ class Run:
     finished: str = ""
     digest: str = ""
     counts: Mapping[str, int] = field(default_factory=no_counts)
+    agents: Mapping[str, int] = field(default_factory=no_agents)
+    """How many people's agents are in each bucket."""
     violations: tuple[Violation, ...] = ()
     warnings: tuple[str, ...] = ()
     cost: Mapping[str, float] = field(default_factory=lambda: asdict(Meter()))
@@ -94,6 +101,7 @@ class Run:
             "requested": self.requested,
             "finished": self.finished,
             "counts": dict(self.counts),
+            "agents": dict(self.agents),
             "violations": [asdict(violation) for violation in self.violations],
             "warnings": list(self.warnings),
             "cost": dict(self.cost),

@@ -20,10 +20,10 @@ from halo_adsync.state.lines import (
     ROOM,
     Line,
     Settled,
-    counted,
     operations_of,
     portions,
     row_of,
+    with_failed,
 )
 from halo_adsync.state.newcomers import Newcomers
 from halo_adsync.state.runs import RUN_ID, Run, Status, new_run_id, run_of, run_row
@@ -135,13 +135,9 @@ class CustomerState(Knowledge):
     def give_up(self, run: Run, message: str, lease: Lease) -> Run:
         """End a run that nobody goes on with: `failed` where nothing was changed, else `partial`."""
         touched = run.settled or not run.orderly  # a batch in doubt may have reached Halo
-        run = replace(
-            run,
-            status=Status.PARTIAL if touched else Status.FAILED,
-            counts=counted(run, self.lines(run, run.settled)),
-            message=message,
-            finished=self._now().isoformat(),
-        )
+        status = Status.PARTIAL if touched else Status.FAILED
+        run = with_failed(run, self.lines(run, run.settled))
+        run = replace(run, status=status, message=message, finished=self._now().isoformat())
         self.save_run(run, lease)
         return run
 
@@ -157,6 +153,11 @@ class CustomerState(Knowledge):
     def links(self) -> dict[ObjectGuid, Link]:
         """Return every link, by GUID."""
         found = self._table.query(self.customer, "link|", rows.after("link|"))
+        return {link.guid: link for link in map(rows.link_of, found)}
+
+    def agent_links(self) -> dict[ObjectGuid, Link]:
+        """Return every link to an agent, by GUID."""
+        found = self._table.query(self.customer, "agent|", rows.after("agent|"))
         return {link.guid: link for link in map(rows.link_of, found)}
 
     def places(self) -> dict[str, Place]:
@@ -245,6 +246,7 @@ class CustomerState(Knowledge):
             run,
             digest=plan.digest(),
             counts=plan.counts(),
+            agents=plan.agent_counts(),
             violations=violations,
             warnings=plan.warnings,
             total=len(work),
@@ -282,8 +284,6 @@ class CustomerState(Knowledge):
         """
         for some, operations in portions(settled, partial(operations_of, self.customer, run.id)):
             failed = [one.line for one in some if one.line.status == "failed"]
-            run = replace(run, settled=some[-1].line.number + 1, counts=counted(run, failed))
-            others = sum(line.change.record is Record.TICKET for line in failed)
-            run = replace(run, others_failed=run.others_failed + others)
+            run = replace(with_failed(run, failed), settled=some[-1].line.number + 1)
             lease.transact([*operations, Operation("put", run_row(run))])
         return run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from halo_adsync.directory.port import ReadRequest
+from halo_adsync.directory.port import ReadRequest, StaffRequest
 from halo_adsync.errors import ConfigurationError, IncompleteRead
 
 if TYPE_CHECKING:
@@ -358,3 +358,52 @@ def test_managers_are_told_by_account(directory_stand: DirectoryStand, directory
     assert all("manager" not in person.attributes for person in result.people)
     without = read(directory_stand, inside)
     assert (without.managers, without.names) == ({}, {})
+
+
+def test_staff_is_read_wherever_it_stands(directory_stand: DirectoryStand, directory_ou: str) -> None:
+    """By nested groups and by OUs, outside of what is included; linked accounts too; never a computer."""
+    edits = directory_stand.edits
+    inside, outside = edits.add_ou("Inside", directory_ou), edits.add_ou("Outside", directory_ou)
+    helpdesk = edits.add_ou("Help Desk", directory_ou)
+    both, far = directory_stand.person("Both", inside), directory_stand.person("Far (a*b)", outside)
+    directory_stand.person("By OU", helpdesk)
+    directory_stand.person("Ordinary", inside)
+    left = directory_stand.person("Left", outside)
+    lowest = edits.add_group("Lowest of staff", directory_ou, [far])
+    middle = edits.add_group("Middle of staff", directory_ou, [lowest])
+    top = edits.add_group("Top of staff", directory_ou, [middle, both])
+    edits.set_members(lowest, [far, top])
+    team = edits.add_group("Team of staff", directory_ou, [lowest, left])
+    everybody = {str(person.dn): person.guid for person in read(directory_stand, directory_ou).people}
+    staff = StaffRequest((top,), (helpdesk,), (team,), frozenset({everybody[left], everybody[far]}))
+    result = read(directory_stand, inside, filter="(mail=nobody)", staff=staff)
+    assert names(result.staff) == sorted(["Both", "By OU", "Far (a*b)", "Left"])
+    assert result.people == ()
+    assert result.groups[top] == {everybody[both], everybody[far]}
+    assert result.groups[team] == {everybody[both], everybody[far], everybody[left]}
+    assert {top, helpdesk, team} <= result.anchors.keys()
+    edits.move(top, f"CN=Agents,{directory_ou}")
+    again = read(directory_stand, inside, staff=staff, known=result.anchors)
+    assert again.groups[top] == result.groups[top]
+
+
+def test_a_group_of_two_thousand_agents(directory_stand: DirectoryStand, directory_ou: str) -> None:
+    """Ranged retrieval and pages bring every one of them, three groups deep."""
+    directory_stand.crowd(directory_ou, 2000)
+    members = [f"CN=Person {number},{directory_ou}" for number in range(2000)]
+    lowest = directory_stand.edits.add_group("Lowest of two thousand", directory_ou, members)
+    middle = directory_stand.edits.add_group("Middle of two thousand", directory_ou, [lowest])
+    top = directory_stand.edits.add_group("Top of two thousand", directory_ou, [middle])
+    elsewhere = directory_stand.edits.add_ou("Elsewhere", directory_ou)
+    result = read(directory_stand, elsewhere, staff=StaffRequest((top,)))
+    assert len(result.staff) == len(result.groups[top]) == 2000
+
+
+def test_missing_staff_makes_the_read_incomplete(directory_stand: DirectoryStand, directory_ou: str) -> None:
+    """A group or OU of agents that is not there is named, and nothing is concluded."""
+    for staff in (
+        StaffRequest(groups=(f"CN=Gone,{directory_ou}",)),
+        StaffRequest(ous=(f"OU=Gone,{directory_ou}",)),
+    ):
+        with pytest.raises(IncompleteRead, match=r"=Gone.* is not in directory"):
+            read(directory_stand, directory_ou, staff=staff)

@@ -849,3 +849,20 @@ def test_data_are_saved_while_it_runs(tmp_path: Path) -> None:
 def _saved(folder: Path) -> str:
     file = folder / "halo.json"
     return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def test_the_agent_that_signs_in_is_told(halo: SimulatedHalo, client: Client) -> None:
+    """`/Agent/me` answers the agent of the API application, where it has one."""
+    assert client.get("Agent/me").status_code == 404
+    halo.switches.login_agent = halo.add_agent("Ann")
+    assert client.get("Agent/me").json()["name"] == "Ann"
+
+
+def test_tickets_change_hands(halo: SimulatedHalo, client: Client, site: int) -> None:
+    """A partial element assigns a ticket; an agent that is not there is a business rule broken."""
+    ann, bob = halo.add_agent("Ann"), halo.add_agent("Bob")
+    ticket = halo.add_ticket(halo.add_user(name="Caller", site_id=site), agent_id=ann)
+    assert client.post("Tickets", {"id": ticket, "agent_id": bob}).status_code == 201
+    assert halo.tickets[ticket]["agent_id"] == bob
+    assert client.post("Tickets", {"id": ticket, "agent_id": 99}).status_code == 400
+    assert client.post("Tickets", {"summary": "Nobody's"}).status_code == 400

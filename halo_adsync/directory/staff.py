@@ -1,0 +1,18 @@
+"""Search filters for the accounts of agents."""
+
+from collections.abc import Iterable
+
+from halo_adsync.directory.entry import PEOPLE, escape_filter_value, guid_to_bytes
+from halo_adsync.directory.filters import both
+from halo_adsync.model import ObjectGuid
+
+
+def guids_filter(guids: Iterable[ObjectGuid]) -> str:
+    """Return the filter for the objects with these GUIDs."""
+    parts = (f"(objectGUID={escape_filter_value(guid_to_bytes(guid))})" for guid in guids)
+    return f"(|{''.join(parts)})"
+
+
+def members_filter(dn: str) -> str:
+    """Return the filter for the people who are direct members of a group."""
+    return both(PEOPLE, f"(memberOf={escape_filter_value(dn)})")

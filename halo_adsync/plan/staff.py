@@ -1,0 +1,76 @@
+"""Staff: whose accounts are agents, and what the record of each should hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from halo_adsync.customer import Agents, Customer
+from halo_adsync.model import DirectoryRead, Link, ObjectGuid, Person
+from halo_adsync.plan.mapping import Desired, Mapper, Target
+
+TEAM, ROLE, YES = "team:", "role:", "yes"
+"""How the fields of an agent are called that stand for a team or a role, and what they hold."""
+NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An account that is to be an agent, or is one now."""
+
+    person: Person
+    outside: str | None
+    """Why it is to be no agent now; None where it is to be one."""
+    desired: Desired
+
+    @property
+    def name(self) -> str:
+        """The name that the agent should have."""
+        return self.desired.fields.get(NAME, "")
+
+
+def candidates(
+    customer: Customer,
+    reads: Sequence[DirectoryRead],
+    links: Mapping[ObjectGuid, Link],
+    now: datetime,
+    target: Target,
+) -> tuple[Candidate, ...]:
+    """Return everybody who is to be an agent, and everybody who is one and was read."""
+    block = customer.agents
+    mapper = Mapper(customer.model_copy(update={"fields": block.fields}), target)
+    found: dict[ObjectGuid, Candidate] = {}
+    for read in reads:
+        members = frozenset[ObjectGuid]().union(*(read.groups.get(dn, ()) for dn in block.groups))
+        tops = [read.anchors[dn] for dn in block.ous if dn in read.anchors]
+        for person in read.staff:
+            chosen = person.guid in members or any(read.tree.is_below(person.parent, top) for top in tops)
+            if not chosen and person.guid not in links:
+                continue
+            desired = mapper.desire(person, read.netbios)
+            marks = _marks(block, read, person.guid)
+            desired = replace(desired, fields={**desired.fields, **marks})
+            outside = _why_not(person, now) if chosen else "in none of the agents' groups and OUs any more"
+            found.setdefault(person.guid, Candidate(person, outside, desired))
+    return tuple(sorted(found.values(), key=lambda one: one.person.guid))
+
+
+def _why_not(person: Person, now: datetime) -> str | None:
+    if not person.enabled:
+        return "the account is disabled"
+    if person.expires is not None and person.expires <= now:
+        return f"the account expired on {person.expires:%Y-%m-%d}"
+    return None
+
+
+def _marks(block: Agents, read: DirectoryRead, guid: ObjectGuid) -> dict[str, str]:
+    """Return the teams and roles that groups give; a default one is left alone where no group gives any."""
+    marks: dict[str, str] = {}
+    for prefix, named, default in (
+        (TEAM, block.teams, block.default_team),
+        (ROLE, block.roles, block.default_role),
+    ):
+        held = {name.casefold() for dn, name in named.items() if guid in read.groups.get(dn, ())}
+        every = {name.casefold() for name in named.values()}
+        managed = every if held or default is None else every - {default.casefold()}
+        marks |= {prefix + name: YES if name in held else "" for name in sorted(managed)}
+    return marks
