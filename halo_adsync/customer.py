@@ -44,7 +44,7 @@ from halo_adsync.customer_values import (
 )
 from halo_adsync.model import CustomerId
 from halo_adsync.plan.filters import Shared, folded
-from halo_adsync.plan.templates import MANAGER, compile_expression
+from halo_adsync.plan.templates import MANAGER, MANAGER_AGENT, compile_expression
 
 __all__ = [
     "DEFAULT_FIELDS",
@@ -222,6 +222,14 @@ class Customer(Part):
 
     @field_validator("fields")
     @classmethod
+    def _for_users(cls, fields: Mapping[str, FieldRule]) -> Mapping[str, FieldRule]:
+        for name, rule in fields.items():
+            if MANAGER_AGENT in compile_expression(rule.source).built_in:
+                raise ValueError(f"{name} may not use {MANAGER_AGENT}, which is for agents.fields only")
+        return fields
+
+    @field_validator("fields")
+    @classmethod
     def _managers_are_told(cls, fields: Mapping[str, FieldRule]) -> Mapping[str, FieldRule]:
         """Refuse what would chase its own tail: a manager's e-mail address that rests on the manager's."""
         for name, rule in fields.items():
@@ -258,7 +266,9 @@ class Customer(Part):
 
     def reads_managers(self) -> bool:
         """Tell whether a mapping reads who somebody's manager is."""
-        return any(compile_expression(rule.source).built_in & MANAGER for rule in self.fields.values())
+        rules = [*self.fields.values(), *(self.agents.fields.values() if self.agents.asked_for else ())]
+        told = MANAGER | {MANAGER_AGENT}
+        return any(compile_expression(rule.source).built_in & told for rule in rules)
 
     def custom_fields(self) -> frozenset[str]:
         """Return the names of the custom fields that are mapped."""

@@ -31,6 +31,7 @@ DEFAULT_AGENT_FIELDS: Mapping[str, str] = {
     "email": "mail",
     "jobtitle": "title",
     "ad": "{{ netbios }}\\{{ sAMAccountName }}",
+    "linemanager": "{{ manager_agent_id }}",
 }
 AGENT_FIELDS = frozenset({*DEFAULT_AGENT_FIELDS, "initials", "sms", "activedirectory_dn", "extensionnumber"})
 """The fields of Halo's agents that a file may map."""

@@ -35,7 +35,7 @@ from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.places import find_client, find_site, may_make, missing, same_client, same_site
 from halo_adsync.plan.side import HaloSide
-from halo_adsync.plan.staff import candidates
+from halo_adsync.plan.staff import candidates, circles
 from halo_adsync.plan.survey import Survey, survey
 from halo_adsync.plan.types import Plan
 from halo_adsync.plan.wanted import WantedClient, WantedSite, client_of
@@ -122,7 +122,8 @@ class Planner:
         """Plan the agents; Halo is asked where somebody is new or something is to be written."""
         customer, side = self._customer, AgentSide(state.agent_links())
         found = candidates(customer, reads, side.links, self._services.now(), Target())
-        lines = agent_lines(customer, found, side)
+        told = tuple(circles(customer, reads, found))
+        lines = agent_lines(customer, found, side).with_warnings(told)
         newcomers = any(one.outside is None and one.person.guid not in side.links for one in found)
         if self._mode != "reconcile" and not newcomers and not lines.ask_halo:
             return lines
@@ -136,7 +137,7 @@ class Planner:
         going = leaving(agent_lines(customer, found, side).changes)
         counted = {agent: desk.open_tickets(agent) for agent in going}
         side = replace(side, tickets={agent: n for agent, n in counted.items() if n is not None})
-        return agent_lines(customer, found, side)
+        return agent_lines(customer, found, side).with_warnings(told)
 
     def _read(
         self,

@@ -15,9 +15,10 @@ from halo_adsync.model import HaloClientId, HaloSiteId, HaloUser, HaloUserId, Se
 
 AGENT_FIELDS = frozenset({
     "name", "firstname", "surname", "initials", "email", "jobtitle", "sms", "ad", "activedirectory_dn",
-    "extensionnumber",
+    "extensionnumber", "linemanager",
 })  # fmt: skip
-"""Every field of agents that a customer's file may map; all hold text."""
+"""Every field of agents that a customer's file may map; all hold text, but for the manager's number."""
+LINE_MANAGER = "linemanager"
 IDENTIFYING = frozenset({GUID_FIELD, "email", "ad"})
 """What agents are matched by."""
 TEAM, ROLE, YES = "team:", "role:", "yes"
@@ -41,6 +42,8 @@ def decode_agent(record: Record, fields: Collection[str], own: int | None) -> Ha
     number = identity(record)[0]
     carried = [name for name in fields if name != GUID_FIELD and name.lower() in record]
     values = {name: plain_text(record[name.lower()]).strip() for name in carried}
+    if values.get(LINE_MANAGER) in {"0", "-1"}:  # numbers that no agent has
+        values[LINE_MANAGER] = ""
     return HaloUser(
         id=HaloUserId(number),
         client=HaloClientId(0),
@@ -84,13 +87,13 @@ def encode_agent(write: UserWrite, catalog: Catalog, current: Record | None) -> 
         current: the agent as Halo has it, whose other teams and roles stay; None for a new one.
 
     Raises:
-        RecordRejected: a team or role is not there.
+        RecordRejected: a team or role is not there, or the manager is no number.
     """
     element: dict[str, Any] = {GUID_FIELD: write.guid} if write.user is None else {"id": int(write.user)}
     if write.active is not None:
         element["isdisabled"] = not write.active
     marks = {name: text for name, text in write.fields.items() if ":" in name}
-    element |= {name.lower(): text for name, text in write.fields.items() if name not in marks}
+    element |= {name.lower(): _value(name, text) for name, text in write.fields.items() if name not in marks}
     teams = {name.removeprefix(TEAM): text for name, text in marks.items() if name.startswith(TEAM)}
     roles = {name.removeprefix(ROLE): text for name, text in marks.items() if name.startswith(ROLE)}
     if teams:
@@ -101,6 +104,14 @@ def encode_agent(write: UserWrite, catalog: Catalog, current: Record | None) -> 
     if roles:
         element["roles"] = _with(_rows(current, "roles"), roles, catalog.roles, "id", "role")
     return element
+
+
+def _value(name: str, text: str) -> str | int:
+    if name.lower() != LINE_MANAGER:
+        return text
+    if not (text or "0").isdecimal():
+        raise RecordRejected(f"{name} takes the number of an agent, as {{{{ manager_agent_id }}}} gives it.")
+    return int(text or "0")
 
 
 def _with(

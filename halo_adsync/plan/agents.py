@@ -48,12 +48,16 @@ class AgentLines:
         """Tell whether Halo has to be asked before these lines can be believed."""
         return any(change.is_work for change in self.changes)
 
+    def with_warnings(self, more: Iterable[str]) -> "AgentLines":
+        """Return these lines with further warnings."""
+        return replace(self, warnings=(*self.warnings, *more))
+
     def beside(self, plan: Plan) -> Plan:
         """Return the plan with these lines after its own."""
         return replace(
             plan,
             changes=(*plan.changes, *self.changes),
-            warnings=(*plan.warnings, *self.warnings),
+            warnings=tuple(dict.fromkeys((*plan.warnings, *self.warnings))),
             agents_unchanged=self.unchanged,
         )
 

@@ -1,12 +1,14 @@
 """Staff: whose accounts are agents, and what the record of each should hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from halo_adsync.customer import Agents, Customer
 from halo_adsync.model import DirectoryRead, Link, ObjectGuid, Person
+from halo_adsync.plan.managers import Managers, circle_warnings
 from halo_adsync.plan.mapping import Desired, Mapper, Target
+from halo_adsync.plan.templates import MANAGER_AGENT, compile_expression
 
 TEAM, ROLE, YES = "team:", "role:", "yes"
 """How the fields of an agent are called that stand for a team or a role, and what they hold."""
@@ -51,7 +53,40 @@ def candidates(
             desired = replace(desired, fields={**desired.fields, **marks})
             outside = _why_not(person, now) if chosen else "in none of the agents' groups and OUs any more"
             found.setdefault(person.guid, Candidate(person, outside, desired))
+    if resting := mapper.using(frozenset({MANAGER_AGENT})):
+        found = dict(_with_managers(found, reads, links, mapper, resting))
     return tuple(sorted(found.values(), key=lambda one: one.person.guid))
+
+
+def _with_managers(
+    found: Mapping[ObjectGuid, Candidate],
+    reads: Sequence[DirectoryRead],
+    links: Mapping[ObjectGuid, Link],
+    mapper: Mapper,
+    resting: frozenset[str],
+) -> Iterator[tuple[ObjectGuid, Candidate]]:
+    """Yield everybody with the fields that rest on the manager's agent.
+
+    A manager who becomes an agent in this run has no number yet: the fields stay as they are until the next.
+    """
+    managers, netbios = Managers(reads), {read.directory: read.netbios for read in reads}
+    for guid, one in found.items():
+        chief, fields = managers.of(guid), one.desired.fields
+        if chief is not None and chief in links:
+            fact = {MANAGER_AGENT: str(links[chief].user)}
+            told = mapper.desire(one.person, netbios[one.person.directory], fact).fields
+            fields = {**fields, **{name: told[name] for name in resting if name in told}}
+        elif chief is not None and chief in found and found[chief].outside is None:
+            fields = {name: value for name, value in fields.items() if name not in resting}
+        yield guid, replace(one, desired=replace(one.desired, fields=fields))
+
+
+def circles(customer: Customer, reads: Sequence[DirectoryRead], found: Iterable[Candidate]) -> Iterator[str]:
+    """Yield a sentence for each circle of managers among the agents, where the mapping asks for managers."""
+    rules = customer.agents.fields.values()
+    if any(MANAGER_AGENT in compile_expression(rule.source).built_in for rule in rules):
+        names = {one.person.guid: one.person.dn for one in found if one.outside is None}
+        yield from circle_warnings(Managers(reads).circles(names), names)
 
 
 def _why_not(person: Person, now: datetime) -> str | None:

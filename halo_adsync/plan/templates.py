@@ -39,7 +39,9 @@ MAX_DEPTH = 50
 MANAGER_DN = "manager_dn"
 MANAGER = frozenset({MANAGER_DN, "manager_name", "manager_email", "manager_login"})
 """Names for what the record of somebody's manager is to hold."""
-BUILT_IN = frozenset({"netbios", "guid", "dn"}) | MANAGER
+MANAGER_AGENT = "manager_agent_id"
+"""The id of the Halo agent that somebody's manager is: for the mapping of agents only."""
+BUILT_IN = frozenset({"netbios", "guid", "dn", MANAGER_AGENT}) | MANAGER
 """Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN, and
 what is known of the manager."""
 

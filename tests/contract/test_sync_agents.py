@@ -13,7 +13,7 @@ from devstack.halo import SimulatedHalo
 from devstack.memory import MemoryTable
 from halo_adsync import yaml_text
 from halo_adsync.customer_file import parse, plain
-from halo_adsync.errors import Busy
+from halo_adsync.errors import Busy, ConfigurationError
 from halo_adsync.explaining import explain
 from halo_adsync.plan.types import Change, Kind, Record
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
@@ -218,6 +218,47 @@ def test_changes_reach_the_agent_field_by_field(desk: Desk, directory: Directory
     assert [row["team_id"] for row in by_name["Agent 1"]["teams"]] == []
     assert [row["team_id"] for row in by_name["Agent 4"]["teams"]] == [1, 2]
     assert by_name["Agent 3"]["jobtitle"] == "Chief"
+
+
+def test_managers_are_agents_by_number(desk: Desk, directory: Directory) -> None:
+    """In the run after the one that made them, in any order; circles are told, others are no manager."""
+    chiefs = {0: account(1), 1: account(2), 2: account(0), 3: account(6), 4: f"CN=Person 01,{PEOPLE}"}
+    for number, chief in chiefs.items():
+        directory.modify(account(number), {"manager": chief})
+    assert agents(first := desk.run()) == {"create": COUNT}
+    assert not any(agent.get("linemanager") for agent in desk.halo.agents.values())
+    second = desk.run()
+    assert agents(second) == {"update": 4, "unchanged": COUNT - 4}
+    by_name = {agent["name"]: agent for agent in desk.halo.agents.values()}
+    numbers = {name: agent.get("linemanager") for name, agent in by_name.items()}
+    ids = {name: agent["id"] for name, agent in by_name.items()}
+    assert [numbers[f"Agent {n}"] for n in range(4)] == [ids[f"Agent {n}"] for n in (1, 2, 0, 6)]
+    assert not numbers["Agent 4"]
+    (circle,) = [told for told in second.warnings if "circle" in told]
+    assert circle in first.warnings
+    assert all(account(n) in circle for n in range(3))
+    desk.halo.forget_requests()
+    assert (agents(desk.run()), desk.halo.requests) == ({"unchanged": COUNT}, [])
+
+
+def test_a_manager_of_users_and_one_of_agents_are_not_mixed(desk: Desk) -> None:
+    """Each name of a template is for one kind of record; the sentence says which."""
+    with pytest.raises(ConfigurationError, match=r"manager_email, which is for users only"):
+        desk.with_agents(fields={"name": "cn", "linemanager": "{{ manager_email }}"})
+    data = plain(desk.builder.store().customer(CUSTOMER))
+    data["fields"] = {"name": "cn", "notes": "{{ manager_agent_id }}"}
+    with pytest.raises(ConfigurationError, match=r"manager_agent_id, which is for agents\.fields only"):
+        parse(yaml_text.dump(data))
+
+
+def test_a_line_manager_that_is_no_number_fails_alone(desk: Desk) -> None:
+    """The sentence says what the field takes; nobody else is held up."""
+    desk.with_agents(fields={"name": "cn", "ad": "sAMAccountName", "linemanager": "description"})
+    desk.directory.modify(account(5), {"description": "the boss"})
+    run = desk.run()
+    assert (run.status, agents(run)) == (Status.PARTIAL, {"create": COUNT - 1, "failed": 1})
+    failed = [line for line in desk.state.lines(run) if line.status == "failed"]
+    assert ["takes the number of an agent" in line.outcome for line in failed] == [True]
 
 
 def test_reconcile_mends_what_was_changed_in_halo(desk: Desk) -> None:
