@@ -1,7 +1,7 @@
 """Taking over: the customer file that stands for a connection of Halo's own directory integration. Pure.
 
 What Halo's set-up speaks of is replaced in the file: `directories`, `scope.include`, `scope.filter`,
-`placement.client`, `placement.rules`, `fields`, `match`, `agents.ous` and `onboarding`. Everything else
+`placement.client`, `placement.rules`, `fields`, `match`, `agents` and `onboarding`. Everything else
 stays. What has no counterpart, or means something else here, is a sentence of the report.
 """
 
@@ -18,8 +18,9 @@ from halo_adsync.directory.entry import GUID
 from halo_adsync.directory.filters import checked_filter
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.halo.codec import EMAIL_FIELD, GUID_FIELD, LOGIN_FIELD
-from halo_adsync.halo.ldap_connection import ContainerMapping, FieldMapping, FieldName, LdapConnection
+from halo_adsync.halo.ldap_connection import ContainerMapping, FieldMapping, LdapConnection
 from halo_adsync.plan.templates import ExpressionError, compile_expression, is_template
+from halo_adsync.takeover_agents import agents_block
 from halo_adsync.takeover_directory import directory_block
 from halo_adsync.takeover_onboarding import onboarding_block
 
@@ -108,8 +109,8 @@ class _Translation:
         data["placement"] = {**data["placement"], **self._placement(users)}
         data["fields"] = self._fields()
         data["match"] = self._match(data["fields"])
-        if agents:
-            data["agents"] = {**data.get("agents", {}), "ous": self._agent_ous(agents)}
+        if block := agents_block(self._connection, self._agent_ous(agents), self._customer.agents, self._say):
+            data["agents"] = {**data.get("agents", {}), **block}
         if onboarding := onboarding_block(self._connection, self._say):
             data["onboarding"] = onboarding
         self._say_the_rest()
@@ -236,20 +237,11 @@ class _Translation:
         for found in agents:
             if found.filter:
                 self._say(f"{found.dn}: the agents block has no filter; {found.filter} is left out.")
-        if not self._customer.agents.create:
-            self._say("Halo makes agents of the people in its agent containers; here agents.create is off.")
         return _distinct(agents)
 
     def _say_the_rest(self) -> None:
         """Report what concerns no block of the file."""
         connection = self._connection
-        if connection.agent_fields:
-            names = ", ".join(mapping.attribute for mapping in connection.agent_fields)
-            self._say(f"The field mappings for agents are not taken over: {names}.")
-        if connection.agent_matching:
-            self._say(
-                f"The matching fields for agents are not taken over: {_labels(connection.agent_matching)}."
-            )
         if connection.guid_attribute and connection.guid_attribute.casefold() != GUID.casefold():
             self._say(
                 f"Halo takes GUIDs from {connection.guid_attribute}; this sync takes them from {GUID}, so"
@@ -286,10 +278,6 @@ def _is_dn(text: str) -> bool:
         return bool(parse_dn(text))
     except ValueError:
         return False
-
-
-def _labels(names: Iterable[FieldName]) -> str:
-    return ", ".join(name.label for name in names)
 
 
 def _listed(connections: Iterable[LdapConnection]) -> str:

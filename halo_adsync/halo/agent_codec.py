@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from halo_adsync.errors import RecordRejected
-from halo_adsync.halo.codec import GUID_FIELD, Record, identity, plain_text, record_guid, record_id
+from halo_adsync.halo.codec import (
+    EMAIL_FIELD,
+    GUID_FIELD,
+    LOGIN_FIELD,
+    Record,
+    identity,
+    plain_text,
+    record_guid,
+    record_id,
+)
 from halo_adsync.halo.port import UserWrite
 from halo_adsync.model import HaloClientId, HaloSiteId, HaloUser, HaloUserId, Seats
 
@@ -21,6 +30,13 @@ AGENT_FIELDS = frozenset({
 LINE_MANAGER = "linemanager"
 IDENTIFYING = frozenset({GUID_FIELD, "email", "ad"})
 """What agents are matched by."""
+FROM_USERS: Mapping[str, str] = {
+    EMAIL_FIELD: "email",
+    LOGIN_FIELD: "ad",
+    "title": "jobtitle",
+    "mobilenumber": "sms",
+}
+"""What agents' fields are called that have another name among users."""
 TEAM, ROLE, YES = "team:", "role:", "yes"
 _TOTAL = ("license_count", "licence_count")
 _TAKEN = ("licenses_in_use", "licences_in_use", "named_licences_in_use")

@@ -305,15 +305,65 @@ def test_servers(changes: dict[str, Any], servers: list[str], tls: str) -> None:
         ({"onboarding": True}, "Halo opens a ticket for each new user"),
         ({"integrator": True}, "switch it off before the first sync"),
         ({"guid_attribute": "employeeID"}, "Halo takes GUIDs from employeeID"),
-        ({"agent_fields": fields(("mail", "email"))}, "The field mappings for agents"),
+        ({"agent_fields": fields(("mail", "email"))}, "Halo maps fields of agents, but no container"),
         ({"onboarding_fields": fields(("mail", "email"))}, "The field mappings for new users"),
-        ({"agent_matching": (field_named("email"),)}, "The matching fields for agents"),
+        ({"agent_matching": (field_named("email"),)}, "Halo maps fields of agents, but no container"),
     ],
 )
 def test_what_a_connection_has_without_a_counterpart_is_reported(changes: dict[str, Any], words: str) -> None:
     """Each peculiarity of a connection is a sentence, which a plain connection does not cause."""
     assert said(taken(**changes), words)
     assert not said(taken(), words)
+
+
+AGENT_PAIRS = (
+    ("displayName", "Name"),
+    ("mail", "Email Address"),
+    ("sAMAccountName", "AD"),
+    ("manager", "Line Manager"),
+    ("title", "Job Title"),
+    ("telephoneNumber", "Extension Number"),
+)
+
+
+def test_the_mappings_and_matching_fields_of_agents_are_taken_over() -> None:
+    """Labels that users' fields have too mean the agents' own; the manager becomes the agent's number."""
+    desk = container(f"OU=Desk,{BASE}", agents=True, site=None)
+    found = taken(
+        containers=(*CONNECTION.containers, desk),
+        agent_fields=fields(*AGENT_PAIRS),
+        agent_matching=(field_named("Network Login"), field_named("email")),
+    )
+    block = found.customer.agents
+    assert {name: rule.source for name, rule in block.fields.items()} == {
+        "name": "displayName",
+        "email": "mail",
+        "ad": "sAMAccountName",
+        "linemanager": "{{ manager_agent_id }}",
+        "jobtitle": "title",
+        "extensionnumber": "telephoneNumber",
+    }
+    assert block.match == ("third_party_guid", "ad", "email")
+
+
+def test_what_agents_have_no_counterpart_for_is_reported() -> None:
+    """Unknown fields, one mapped twice, a name that is lacking, and a rung that nothing fills."""
+    desk = container(f"OU=Desk,{BASE}", agents=True, site=None)
+    found = taken(
+        containers=(*CONNECTION.containers, desk),
+        agent_fields=fields(("mail", "email"), ("other", "email"), ("x", "Shoe Size"), ("{{ cn }}", "ad")),
+        agent_matching=(field_named("Surname"), field_named("ad")),
+    )
+    for words in (
+        "'x' to the agents' 'Shoe Size': this sync knows no such field of agents",
+        "email is mapped already, from mail",
+        "'{{ cn }}' to the agents' 'ad': this is no attribute's name",
+        "Halo maps nothing to the agents' name",
+        "The matching field 'Surname' has no counterpart; agents",
+        "agents.match names ad, but no mapping fills it",
+    ):
+        assert said(found, words), words
+    assert found.customer.agents.fields["name"].source == "{{ displayName or cn }}"
 
 
 def test_the_ticket_for_new_users_is_taken_over() -> None:
