@@ -15,6 +15,7 @@ from halo_adsync.bootstrap import app as builder
 from halo_adsync.cli_common import AsJson, Id, Mode, ModeOption, RunArgument, state_of, told, write_file
 from halo_adsync.cli_conflicts import conflicts
 from halo_adsync.cli_preview import preview
+from halo_adsync.cli_readiness import readiness
 from halo_adsync.cli_setup import check, customers, halo, mirror, tree
 from halo_adsync.errors import Busy
 from halo_adsync.explaining import explained, find_account
@@ -44,6 +45,7 @@ cli.command()(check)
 cli.command()(tree)
 cli.command()(mirror)
 cli.command()(preview)
+cli.command()(readiness)
 cli.add_typer(conflicts, name="conflict")
 cli.add_typer(customers, name="customer")
 cli.add_typer(halo, name="halo")

@@ -17,6 +17,7 @@ CUSTOMER = (
     "customer_agents",
     "customer_connections",
     "customer_file",
+    "customer_login",
     "customer_onboarding",
     "customer_placement",
     "customer_values",
@@ -61,6 +62,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
 PURE = (
     "plan.make",
     "plan.survey",
+    "plan.readiness",
     "plan.render",
     "plan.places",
     "plan.guard",

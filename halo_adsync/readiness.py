@@ -1,0 +1,30 @@
+"""Who would not be signed in automatically: reads the directories, and judges. Changes nothing."""
+
+from dataclasses import replace
+from functools import partial
+
+from halo_adsync.customer import Customer
+from halo_adsync.customer_login import PRINCIPAL_NAME
+from halo_adsync.model import Meter
+from halo_adsync.plan.readiness import Readiness, judge
+from halo_adsync.plan.survey import survey
+from halo_adsync.planning import read_request
+from halo_adsync.services import Services
+
+
+def readiness(services: Services, customer: Customer) -> Readiness:
+    """Look at everybody in scope. Halo is not asked.
+
+    Raises:
+        IncompleteRead, DirectoryRefused: nothing is said on half a directory.
+    """
+    anchors = services.store(Meter()).of(customer.key).anchors()
+    reads = []
+    for block in customer.directories:
+        request = read_request(customer, block, anchors)
+        request = replace(request, attributes=request.attributes | {PRINCIPAL_NAME}, staff=None)
+        told = partial(services.progress, f"Reading {block.id}", total=None)
+        with services.open_directory(block, Meter()) as directory:
+            reads.append(directory.read(request, told))
+    now = services.now()
+    return judge(customer, reads, now, survey(customer, reads, now, services.target))
