@@ -68,7 +68,9 @@ class Applier:
         return run
 
     def _structure(self, line: Line) -> Settled:
-        ensure = self._ensure_client if line.change.kind is Kind.CREATE_CLIENT else self._ensure_site
+        ensure = {Kind.CREATE_CLIENT: self._ensure_client, Kind.CREATE_SITE: self._ensure_site}.get(
+            line.change.kind, self._rename
+        )
         try:
             place = ensure(line.change)
         except Doubtful:  # one more look and, if it is not there, one more try
@@ -110,6 +112,15 @@ class Applier:
         created = self._halo.create_site(SiteWrite(client.client, change.name, guid, change.dn or None))
         self._sites[client.client].append(created)
         return Place(change.place, client.client, created.id, created.name, guid)
+
+    def _rename(self, change: Change) -> Place:
+        """Give a client or a site its OU's name; done twice, it comes to the same."""
+        place = self._places[change.place]
+        if place.site is None:
+            self._halo.rename_client(place.client, change.name)
+        else:
+            self._halo.rename_site(place.site, change.name)
+        return replace(place, name=change.name)
 
     def _ticket(self, line: Line) -> Settled:
         """Open a new person's ticket, if it is not open yet; a second look tells where no answer came."""

@@ -86,6 +86,7 @@ class MirrorRule(Part):
 
     With `branches`, OUs below this one, only people in these and below stand there. `names: clean` takes what
     only sorts or marks OUs off their names, as `plan.names.clean_ou_name` says.
+    With `rename_sites` clients and sites are called as their OUs are by now.
     """
 
     mirror: Dn
@@ -94,6 +95,7 @@ class MirrorRule(Part):
     client: ClientRef | None = None
     branches: tuple[Dn, ...] = ()
     names: Literal["keep", "clean"] = "keep"
+    rename_sites: bool = False
     moved: Moved = "keep"
 
     @field_validator("client_level")

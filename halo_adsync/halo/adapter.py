@@ -14,10 +14,6 @@ from halo_adsync.halo.codec import (
     CLIENTS,
     SITES,
     USERS,
-    decode_client,
-    decode_site,
-    encode_client,
-    encode_site,
     identity,
     record_id,
 )
@@ -25,6 +21,7 @@ from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.custom_fields import FIELD_INFO, decode_fields
 from halo_adsync.halo.ldap_connection import CONNECTIONS, LdapConnection, decode_connection
 from halo_adsync.halo.pages import INACTIVE_TOO, page_parameters, read_all, record_count, records
+from halo_adsync.halo.place_codec import decode_client, decode_site, encode_client, encode_rename, encode_site
 from halo_adsync.halo.port import SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.halo.probe import Finding, probe
 from halo_adsync.halo.search import UserSearch
@@ -147,11 +144,19 @@ class HaloInstance:
 
     def create_client(self, name: str, main_site: str, guid: ObjectGuid | None = None) -> HaloClient:
         """Create a client whose first site is called `main_site`; `guid` is the OU that it mirrors."""
-        return decode_client(self._create("/Client", encode_client(name, main_site, guid)))
+        return decode_client(self._post_one("/Client", encode_client(name, main_site, guid)))
 
     def create_site(self, site: SiteWrite) -> HaloSite:
         """Create a site."""
-        return decode_site(self._create("/Site", encode_site(site)), site.client)
+        return decode_site(self._post_one("/Site", encode_site(site)), site.client)
+
+    def rename_client(self, client: HaloClientId, name: str) -> None:
+        """Give a client another name."""
+        self._post_one("/Client", encode_rename(client, name))
+
+    def rename_site(self, site: HaloSiteId, name: str) -> None:
+        """Give a site another name."""
+        self._post_one("/Site", encode_rename(site, name))
 
     def ensure_ticket(self, ticket: TicketWrite) -> int:
         """Return the id of the user's ticket with this summary, open or closed; open it if there is none."""
@@ -161,7 +166,7 @@ class HaloInstance:
         found = same_ticket(there, ticket)
         if found is not None:
             return found
-        record = self._create("/Tickets", encode_ticket(ticket))
+        record = self._post_one("/Tickets", encode_ticket(ticket))
         return identity(record)[0]
 
     def write_users(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
@@ -180,7 +185,7 @@ class HaloInstance:
     def _list(self, path: str, key: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         return read_all(lambda page: self._api.get(path, page), key, {**INACTIVE_TOO, **query})
 
-    def _create(self, path: str, element: Element) -> Mapping[str, Any]:
+    def _post_one(self, path: str, element: Element) -> Mapping[str, Any]:
         self._search.forget()
         answer = self._api.post(path, [element])
         record = answer[0] if isinstance(answer, list) and len(answer) == 1 else answer

@@ -12,11 +12,9 @@ from enum import Enum
 from typing import Any
 
 from halo_adsync.errors import HaloUnavailable, RecordRejected
-from halo_adsync.halo.port import SiteWrite, UserWrite
+from halo_adsync.halo.port import UserWrite
 from halo_adsync.model import (
-    HaloClient,
     HaloClientId,
-    HaloSite,
     HaloSiteId,
     HaloUser,
     HaloUserId,
@@ -111,7 +109,7 @@ def identity(record: Record) -> tuple[int, Any]:
     Raises:
         HaloUnavailable: the record has no id.
     """
-    number = _number(record.get("id"))
+    number = number_in(record.get("id"))
     if number is None:
         raise HaloUnavailable("Halo's list holds a record without an id; nothing is concluded from it.")
     return (number, None) if number > 0 else (number, record.get("site_id"))
@@ -119,7 +117,7 @@ def identity(record: Record) -> tuple[int, Any]:
 
 def record_id(record: Any) -> int | None:
     """Return a record's id; None when it has none that a stored record can have."""
-    number = _number(record.get("id")) if isinstance(record, Mapping) else None
+    number = number_in(record.get("id")) if isinstance(record, Mapping) else None
     return number if number is not None and number > 0 else None
 
 
@@ -145,9 +143,9 @@ def listed_fields(fields: Iterable[str]) -> frozenset[str]:
 def is_general(record: Record) -> bool:
     """Tell whether a user's record is a General User."""
     return (
-        (_number(record.get("id")) or 0) <= 0
+        (number_in(record.get("id")) or 0) <= 0
         or plain_text(record.get("name")).strip().casefold() == GENERAL_USER
-        or any(_is_true(record.get(flag)) for flag in _GENERAL_FLAGS)
+        or any(is_true(record.get(flag)) for flag in _GENERAL_FLAGS)
     )
 
 
@@ -163,40 +161,19 @@ def decode_user(record: Record, fields: Collection[str], client: HaloClientId | 
     Raises:
         HaloUnavailable: the record has no id, or neither it nor the caller names a client.
     """
-    owner = _number(record.get("client_id")) or client
+    owner = number_in(record.get("client_id")) or client
     if owner is None:
         raise HaloUnavailable("Halo answered a user without its client; nothing is concluded from it.")
     number = identity(record)[0]
     return HaloUser(
         id=HaloUserId(number),
         client=HaloClientId(owner),
-        site=HaloSiteId(_number(record.get("site_id")) or _number(record.get("site_id_int")) or 0),
-        active=not _is_true(record.get("inactive")),
+        site=HaloSiteId(number_in(record.get("site_id")) or number_in(record.get("site_id_int")) or 0),
+        active=not is_true(record.get("inactive")),
         guid=canonical_guid(record.get(GUID_FIELD)),
         general=is_general(record),
         managed_elsewhere=any(_is_set(record.get(name)) for name in _OTHER_MASTERS),
         fields=_field_values(record, fields),
-    )
-
-
-def decode_client(record: Record) -> HaloClient:
-    """Read a client."""
-    return HaloClient(
-        HaloClientId(identity(record)[0]),
-        plain_text(record.get("name")).strip(),
-        active=not _is_true(record.get("inactive")),
-        guid=canonical_guid(record.get("actguid")),
-    )
-
-
-def decode_site(record: Record, client: HaloClientId) -> HaloSite:
-    """Read a site; `client` is the one that was asked about, for a record that names none."""
-    return HaloSite(
-        HaloSiteId(identity(record)[0]),
-        HaloClientId(_number(record.get("client_id")) or client),
-        plain_text(record.get("name")).strip(),
-        active=not _is_true(record.get("inactive")),
-        guid=canonical_guid(record.get("actguid")),
     )
 
 
@@ -227,17 +204,6 @@ def encode_user(write: UserWrite) -> dict[str, Any]:
         else:
             element[name.lower()] = _encode_value(name, text)
     return element | ({"customfields": custom} if custom else {})
-
-
-def encode_client(name: str, main_site: str, guid: ObjectGuid | None) -> dict[str, Any]:
-    """Write a new client as an element of `POST /Client`, marked with the OU that it mirrors."""
-    return {"name": name, "newclient_sitename": main_site} | ({"actguid": guid} if guid else {})
-
-
-def encode_site(site: SiteWrite) -> dict[str, Any]:
-    """Write a new site as an element of `POST /Site`, marked with the OU that it mirrors."""
-    mark = {"actguid": site.guid, "ldapstring": site.dn}
-    return {"name": site.name, "client_id": int(site.client)} | {k: v for k, v in mark.items() if v}
 
 
 def exact_search(field: str, value: str) -> str:
@@ -288,7 +254,7 @@ def _field_values(record: Record, fields: Collection[str]) -> dict[str, str]:
     values = {name: plain_text(record.get(name.lower())).strip() for name in fields if not is_detail(name)}
     for name in fields:
         if _kind(name) is Kind.IDS and isinstance(rows := record.get(name.lower()), list):
-            values[name] = _ids(",".join(str(_number(row.get("department_id")) or "") for row in rows))
+            values[name] = _ids(",".join(str(number_in(row.get("department_id")) or "") for row in rows))
     listed = record.get("customfields")
     if isinstance(listed, list):
         custom = {plain_text(entry.get("name")).lower(): plain_text(entry.get("value")) for entry in listed}
@@ -311,7 +277,7 @@ def plain_text(value: Any) -> str:
             return json.dumps(value, sort_keys=True)
 
 
-def _number(value: Any) -> int | None:
+def number_in(value: Any) -> int | None:
     """Return an id, which may come as a double or as text; None for what is none."""
     try:
         return None if value is None or isinstance(value, bool) else int(float(value))
@@ -319,10 +285,11 @@ def _number(value: Any) -> int | None:
         return None
 
 
-def _is_true(value: Any) -> bool:
+def is_true(value: Any) -> bool:
+    """Read a flag, which may come as a text or a number."""
     return plain_text(value).lower() in {"true", "1"}
 
 
 def _is_set(value: Any) -> bool:
-    number = _number(value)
+    number = number_in(value)
     return bool(value) if number is None else number != 0

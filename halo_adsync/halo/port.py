@@ -184,6 +184,19 @@ class Halo(Protocol):
         """
         ...
 
+    def rename_client(self, client: HaloClientId, name: str) -> None:
+        """Give a client another name.
+
+        Raises:
+            RecordRejected: Halo says no.
+            Doubtful: it may have been done; doing it again does no harm.
+        """
+        ...
+
+    def rename_site(self, site: HaloSiteId, name: str) -> None:
+        """Give a site another name; raises as `rename_client`."""
+        ...
+
     def write_users(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
         """Write one batch; return one outcome for each write, in their order.
 

@@ -12,6 +12,7 @@ from halo_adsync.plan.onboarding import tickets
 from halo_adsync.plan.order import in_order
 from halo_adsync.plan.places import may_make
 from halo_adsync.plan.policy import allow
+from halo_adsync.plan.renames import renames
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Subject, Survey
 from halo_adsync.plan.types import Change, Kind, Plan, people
@@ -30,14 +31,15 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
     seen = {subject.person.guid for subject in survey.subjects}
     lines += [decider.absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
     changes = [line for line in lines if line.kind is not Kind.UNCHANGED or line.adopts]
+    renamed, kept_names = renames(survey.wanted_sites(), halo.places)
     opened, told = tickets(customer, survey.subjects, lines, halo, mode)
     plan = Plan(
         customer=customer.id,
         mode=mode,
         settings=customer.settings_digest(),
-        changes=in_order([*_structure(survey, halo, changes), *changes, *opened]),
+        changes=in_order([*_structure(survey, halo, changes), *renamed, *changes, *opened]),
         unchanged=len(lines) - len(changes),
-        warnings=(*survey.warnings, *_two_masters(halo, lines), *told),
+        warnings=(*survey.warnings, *kept_names, *_two_masters(halo, lines), *told),
         rest=tuple(line for line in lines if line.kind is Kind.UNCHANGED and not line.adopts),
     )
     population = len(seen | halo.links.keys())

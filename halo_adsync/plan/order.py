@@ -10,6 +10,8 @@ _RANK = {
         (
             Kind.CREATE_CLIENT,
             Kind.CREATE_SITE,
+            Kind.RENAME_CLIENT,
+            Kind.RENAME_SITE,
             Kind.UNCHANGED,  # an adoption with nothing to write: only its link is made
             Kind.CREATE,
             Kind.UPDATE,

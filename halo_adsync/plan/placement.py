@@ -142,7 +142,8 @@ class Placing:
         if client is not None and len(path) >= rule.site_level:
             ou = path[rule.site_level - 1]
             key, name = f"site:ou:{ou.guid}@{client.key}", self._names.of(index, ou.guid)
-            return Option(WantedSite(key, client, name, guid=ou.guid, dn=ou.dn), why)
+            site = WantedSite(key, client, name, guid=ou.guid, dn=ou.dn, renamed=rule.rename_sites)
+            return Option(site, why)
         if client is not None and rule.client_level is not None and self._placement.default_site:
             return Option(named_site(client, self._placement.default_site), f"{why}, above its sites")
         return None
@@ -154,7 +155,8 @@ class Placing:
         if len(path) < rule.client_level:
             return None
         ou = path[rule.client_level - 1]
-        return WantedClient(f"client:ou:{ou.guid}", self._names.of(index, ou.guid), guid=ou.guid, dn=ou.dn)
+        name = self._names.of(index, ou.guid)
+        return WantedClient(f"client:ou:{ou.guid}", name, guid=ou.guid, dn=ou.dn, renamed=rule.rename_sites)
 
 
 def _encodable(text: str) -> str:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from halo_adsync.plan.types import AGENT_BUCKETS, BUCKETS, STRUCTURE, Change, Kind, Record
+from halo_adsync.plan.types import AGENT_BUCKETS, BUCKETS, RENAMES, Change, Kind, Record
 
 _TITLES: Mapping[Kind, str] = {
     Kind.CREATE_CLIENT: "Clients to create",
     Kind.CREATE_SITE: "Sites to create",
+    Kind.RENAME_CLIENT: "Clients to rename",
+    Kind.RENAME_SITE: "Sites to rename",
     Kind.CREATE: "People to create",
     Kind.UPDATE: "People to update",
     Kind.MOVE: "People to move to another site",
@@ -36,6 +38,7 @@ _SECTIONS = (
     *((kind, Record.AGENT, title) for kind, title in _AGENT_TITLES.items()),
     (Kind.CREATE, Record.TICKET, "Tickets to open for new people"),
 )
+_CREATING = (Kind.CREATE_CLIENT, Kind.CREATE_SITE)
 _DANGEROUS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection): full-width signs too."""
 _JOINER = "\u200d"
@@ -99,9 +102,9 @@ def _sentence(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
     parts += [
         f"{agents[kind.value]} {kind.value} (agents)" for kind in AGENT_BUCKETS if agents.get(kind.value)
     ]
-    structure = sum(change.kind in STRUCTURE for change in changes)
-    if structure:
-        parts.insert(0, f"{structure} clients and sites to create")
+    for kinds, verb in (RENAMES, "rename"), (_CREATING, "create"):
+        if number := sum(change.kind in kinds for change in changes):
+            parts.insert(0, f"{number} clients and sites to {verb}")
     return ", ".join(parts) or "nobody is in scope"
 
 

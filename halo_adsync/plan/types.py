@@ -15,6 +15,8 @@ class Kind(StrEnum):
 
     CREATE_CLIENT = "create_client"
     CREATE_SITE = "create_site"
+    RENAME_CLIENT = "rename_client"
+    RENAME_SITE = "rename_site"
     CREATE = "create"
     UPDATE = "update"
     MOVE = "move"
@@ -34,7 +36,8 @@ class Record(StrEnum):
     TICKET = "ticket"
 
 
-STRUCTURE = (Kind.CREATE_CLIENT, Kind.CREATE_SITE)
+RENAMES = (Kind.RENAME_CLIENT, Kind.RENAME_SITE)
+STRUCTURE = (Kind.CREATE_CLIENT, Kind.CREATE_SITE, *RENAMES)
 SITE = "site"
 """The entry of a change's fields that stands for its place, by name, and is no field of Halo's."""
 BUCKETS = tuple(kind for kind in Kind if kind not in STRUCTURE)

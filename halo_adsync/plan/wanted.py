@@ -22,6 +22,8 @@ class WantedClient:
     guid: ObjectGuid | None = None
     dn: str = ""
     create: bool = True
+    renamed: bool = False
+    """Whether it is given its OU's name where Halo calls it otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class WantedSite:
     guid: ObjectGuid | None = None
     dn: str = ""
     create: bool = True
+    renamed: bool = False
 
     @property
     def certain(self) -> bool:

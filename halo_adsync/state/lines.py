@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import Link, Place, RunId
-from halo_adsync.plan.types import Change, Record
+from halo_adsync.plan.types import RENAMES, Change, Record
 from halo_adsync.state import rows
 from halo_adsync.state.runs import Run
 from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, Row, payload_bytes
@@ -102,8 +102,13 @@ def portions[Item](
 def with_failed(run: Run, failed: Iterable[Line]) -> Run:
     """Return the run with these lines' people and agents moved from their buckets to `failed`."""
     lines = list(failed)
-    others = run.others_failed + sum(line.change.record is Record.TICKET for line in lines)
+    others = run.others_failed + sum(map(_is_nobodys, lines))
     return replace(run, counts=counted(run, lines), agents=counted_agents(run, lines), others_failed=others)
+
+
+def _is_nobodys(line: Line) -> bool:
+    """Tell whether a line is in no bucket of people or agents, and its failure is told by nobody else's."""
+    return line.change.record is Record.TICKET or line.change.kind in RENAMES
 
 
 def counted_agents(run: Run, failed: Iterable[Line]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from halo_adsync.model import (
@@ -87,6 +87,7 @@ def test_a_link_reads_back(link: Link) -> None:
         Place, ANY, NUMBERS.map(HaloClientId), st.none() | NUMBERS.map(HaloSiteId), ANY, st.none() | GUIDS
     )
 )
+@example(Place("site:name:\ud800@client:id:1", HaloClientId(1), HaloSiteId(2), "\ud800"))
 def test_a_place_reads_back(place: Place) -> None:
     """Clients (which are no site) and sites, with an OU or without."""
     written = rows.place_row("contoso", place)

@@ -39,6 +39,8 @@ def applied(halo: Halo, plan: Plan) -> Halo:
             places[change.place] = client_there(change, clients, number)
         elif change.kind is Kind.CREATE_SITE:
             places[change.place] = site_there(change, places[change.client], sites, number)
+        elif change.kind in {Kind.RENAME_CLIENT, Kind.RENAME_SITE}:
+            places[change.place] = replace(places[change.place], name=change.name)
         else:
             link = linked(change, places, HaloUserId(number))
             links[link.guid] = link

@@ -10,18 +10,15 @@ from halo_adsync.halo.codec import (
     WIDTHS,
     canonical_guid,
     canonical_text,
-    decode_client,
-    decode_site,
     decode_user,
     echoes,
-    encode_client,
-    encode_site,
     encode_user,
     exact_search,
     identity,
     listed_fields,
     parse,
 )
+from halo_adsync.halo.place_codec import decode_client, decode_site, encode_client, encode_site
 from halo_adsync.halo.port import SiteWrite, UserWrite
 from halo_adsync.model import HaloClientId, HaloSiteId, HaloUserId, ObjectGuid
 
