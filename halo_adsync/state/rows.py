@@ -34,8 +34,8 @@ NOTE_CHUNKS = 10
 def encode_key(text: str) -> str:
     r"""Write any text as a key, different texts as different keys.
 
-    What Table Storage refuses (`/ \ # ?`, controls, half a surrogate pair) becomes `~XXXX`; a long text ends in
-    its SHA-256.
+    What Table Storage refuses (`/ \ # ?`, controls, half a surrogate pair) becomes `~XXXX`; a long text ends
+    in its SHA-256.
     """
     key = re.sub(r"[~/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda match: f"~{ord(match[0]):04X}", text)
     if len(key) <= LONGEST_KEY:
