@@ -1,8 +1,8 @@
 """The story of a trust: its OU tree of three levels becomes Halo's clients and sites, on a real domain.
 
 Chapter after chapter, through the command line: mirrored with one command, 500 users adopted who were there
-already, OUs renamed and moved, people moved, nested groups. What Halo must hold is worked out from what was
-put into the directory, without any code of the product.
+already, OUs renamed and moved, people moved, nested groups, managers, agents. What Halo must hold is worked
+out from what was put into the directory, without any code of the product.
 """
 
 import json
@@ -109,18 +109,22 @@ def test_03_clients_and_sites_follow_their_ous(trust: Trust) -> None:
 
 
 def test_04_renamed_and_moved_ous_keep_their_people_in_place(trust: Trust) -> None:
-    """An OU of each level is renamed, and one is moved to another school: nobody's place changes."""
+    """OUs of each level are renamed, a class and a school moved: nobody's place changes; a warning tells."""
     before = [dict(user) for user in trust.halo.people]
     trust.domain.move(trust.ous["02 - South",], f"OU=Somewhere South,{trust.top}")
     south = f"OU=Somewhere South,{trust.top}"
     trust.domain.move(f"OU=Castle School,{south}", f"OU=Chateau School,{south}")
     north = trust.ous["01 - North",]
     trust.domain.move(f"OU=Pupils,OU=Abbey School,{north}", f"OU=Children,OU=Abbey School,{north}")
+    trust.domain.move(f"OU=Pupils,OU=Chateau School,{south}", f"OU=Guests,OU=Abbey School,{south}")
+    trust.domain.move(f"OU=Abbey School,{south}", f"OU=Abbey School South,{north}")
     trust.halo.forget_requests()
     summary = trust.sync()
     assert summary["counts"]["unchanged"] == len(trust.places)
     assert summary["cost"]["halo_requests"] == 0
     assert [dict(user) for user in trust.halo.people] == before
+    (kept,) = [warning for warning in summary["warnings"] if "keep their places" in warning]
+    assert kept.startswith(f"{3 * EACH} people")
 
 
 def test_05_people_who_move_get_another_site(trust: Trust) -> None:
@@ -132,7 +136,7 @@ def test_05_people_who_move_get_another_site(trust: Trust) -> None:
         target, place = (
             (f"OU=Staff,OU=Abbey School,{north}", ("North", "Abbey School"))
             if number < 10
-            else (f"OU=Staff,OU=Abbey School,{south}", ("South", "Abbey School"))
+            else (f"OU=Staff,OU=Chateau School,{south}", ("South", "Castle School"))
         )
         trust.domain.move(f"CN={account},{staff}", f"CN={account},{target}")
         trust.places[account] = place
@@ -185,6 +189,42 @@ def test_07_managers_are_resolved_in_any_order_and_circles_told(trust: Trust) ->
     (circle,) = [warning for warning in summary["warnings"] if "circle" in warning]
     assert all(f"CN={account}," in circle for account in (one, two, three))
     assert trust.sync()["cost"]["halo_requests"] == 0
+
+
+def test_08_agents_come_within_the_licences_there_are(trust: Trust) -> None:
+    """From groups within groups: four licences for six, two wait and are told; who leaves is disabled."""
+    staff = f"OU=Staff,OU=Abbey School,{trust.ous['01 - North',]}"
+    accounts = [account_of("01 - North", "Abbey School", "Staff", number) for number in range(6)]
+    trust.domain.add_group("Second Line", trust.top, [f"CN={account},{staff}" for account in accounts])
+    trust.domain.add_group("Line", trust.top, [f"CN=Second Line,{trust.top}"])
+    trust.domain.add_group("Service Desk", trust.top, [f"CN=Line,{trust.top}"])
+    trust.domain.modify(f"CN={accounts[1]},{staff}", {"manager": f"CN={accounts[0]},{staff}"})
+    shown = trust.run("customer", "show", CUSTOMER, "--json")
+    shown["policy"] = "full"
+    shown["agents"] = {
+        "groups": [f"CN=Service Desk,{trust.top}"],
+        "teams": {f"CN=Second Line,{trust.top}": "2nd line support"},
+        "default_role": "Support",
+        "create": True,
+    }
+    applied = trust.command_line.apply(shown)
+    assert applied.returncode == 0, applied.stderr
+    trust.halo.switches.license_count = 4
+    first = trust.sync()
+    assert (first["agents"]["create"], first["agents"]["held"]) == (4, 2)
+    assert any("6 agents to create or enable, 4 licences free: 2 more needed" in w for w in first["warnings"])
+    trust.halo.switches.license_count = 6
+    assert trust.sync()["agents"]["create"] == 2
+    agents = {agent["ad"].partition("\\")[2]: agent for agent in trust.halo.agents.values()}
+    assert sorted(agents) == accounts
+    assert {len(agent["teams"]) for agent in agents.values()} == {1}
+    trust.sync()
+    assert trust.halo.agents[agents[accounts[1]]["id"]]["linemanager"] == agents[accounts[0]]["id"]
+    trust.domain.modify(f"CN={accounts[5]},{staff}", {"userAccountControl": str(514)})
+    trust.sync()
+    disabled = [agent["ad"] for agent in trust.halo.agents.values() if agent.get("isdisabled")]
+    assert [name.partition("\\")[2] for name in disabled] == [accounts[5]]
+    assert trust.halo.violations == []
 
 
 def guid_of(trust: Trust, dn: str) -> str:
