@@ -13,8 +13,11 @@ from azure.keyvault.secrets import SecretClient
 from azure.storage.queue import QueueClient
 
 from halo_adsync.customer import Customer, DirectoryBlock, RelayBlock, SecretRef
+from halo_adsync.customer_login import Entra
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
+from halo_adsync.entra.config import EntraConfig
+from halo_adsync.entra.graph import EntraTenant
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.halo.adapter import HaloInstance
 from halo_adsync.halo.budget import Budget, Limit
@@ -107,6 +110,7 @@ class Builder:
             requests=self.requests(),
             open_halo=self.halo,
             open_directory=self.directory,
+            open_entra=self.entra,
             now=self._now,
             target=Target(WIDTHS, canonical_text),
             progress=progress,
@@ -165,6 +169,21 @@ class Builder:
             base_dn=block.base_dn,
         )
         return LdapDirectory(config, meter)
+
+    def entra(self, block: Entra, pulse: Pulse) -> EntraTenant:
+        """Return the Entra tenant of a customer.
+
+        Raises:
+            SecretMissing: the certificate is not there.
+        """
+        config = EntraConfig(
+            tenant=block.tenant,
+            client_id=block.client_id,
+            pem=self.secrets().get(block.certificate.secret),
+            login_url=block.login_url,
+            graph_url=block.graph_url,
+        )
+        return EntraTenant(config, pulse=pulse, sleep=self._sleep)
 
     def sync(self, progress: Progress = silent) -> Sync:
         """Return the use cases."""

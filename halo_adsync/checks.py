@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer import Customer, DirectoryBlock
+from halo_adsync.customer_login import Entra
 from halo_adsync.errors import ConfigurationError, HaloAdSyncError
 from halo_adsync.model import Meter
 from halo_adsync.state.store import Store
@@ -29,7 +30,7 @@ def check_storage(store: Store) -> str:
 
 
 def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
-    """Check a customer's secrets, then each directory, then Halo."""
+    """Check a customer's secrets, then each directory, Halo and Entra."""
     missing = list(_missing_secrets(builder, customer))
     yield from missing
     if missing:
@@ -42,6 +43,8 @@ def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
             yield Finding(halo.check())
     except HaloAdSyncError as error:
         yield Finding(f"Halo: {error}", error)
+    if customer.login.entra is not None:
+        yield _entra(builder, customer.login.entra)
     yield from (Finding(f"note: {note}") for note in unused(customer))
 
 
@@ -72,3 +75,12 @@ def _directory(builder: Builder, block: DirectoryBlock) -> Finding:
     except HaloAdSyncError as error:
         return Finding(f"directory {block.id}: {error}", error)
     return Finding(f"directory {block.id} answers, and shows {people} people's accounts")
+
+
+def _entra(builder: Builder, block: Entra) -> Finding:
+    try:
+        with builder.entra(block, lambda: None) as tenant:
+            number = len(tenant.accounts())
+    except HaloAdSyncError as error:
+        return Finding(f"Entra: {error}", error)
+    return Finding(f"Entra answers, and shows {number} accounts that come from a directory")

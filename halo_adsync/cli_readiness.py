@@ -18,6 +18,7 @@ _TITLES: Mapping[Reason, str] = {
     Reason.DUPLICATE_LOGIN: "share a login with somebody",
     Reason.DISABLED: "have an account that is disabled or has expired",
     Reason.UPN_NOT_ROUTABLE: "have a user principal name that Entra cannot verify",
+    Reason.NOT_IN_ENTRA: "are not in Entra",
 }
 
 

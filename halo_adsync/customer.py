@@ -14,6 +14,7 @@ from pydantic import (
 
 from halo_adsync.customer_agents import Agents, FieldRule
 from halo_adsync.customer_connections import DirectoryBlock, HaloBlock, Part, RelayBlock, SecretRef
+from halo_adsync.customer_login import Login, refuse_looked_up, with_object_ids
 from halo_adsync.customer_onboarding import Onboarding
 from halo_adsync.customer_placement import (
     AttributeRule,
@@ -163,6 +164,7 @@ class Customer(Part):
     lookups: Mapping[TableName, LookupTable] = {}
     phone_region: Region = ""
     placement: Placement
+    login: Login = Login()
     fields: Annotated[Mapping[HaloField, FieldRule], Field(min_length=1, validate_default=True)] = (
         DEFAULT_FIELDS  # type: ignore[assignment]  # pydantic turns the short forms into rules
     )
@@ -192,6 +194,7 @@ class Customer(Part):
     def _told_by_known_tables(cls, onboarding: Onboarding, info: ValidationInfo) -> Onboarding:
         for source in onboarding.ticket.sources() if onboarding.ticket else ():
             _check_tables(source, info, "a ticket")
+            refuse_looked_up(source, "a ticket")
         return onboarding
 
     @field_validator("placement")
@@ -242,6 +245,13 @@ class Customer(Part):
                     f"{name} reads {lacking[0]}, which needs {MANAGER_FACTS[lacking[0]]} to be mapped as well"
                 )
         return fields
+
+    @field_validator("fields")
+    @classmethod
+    def _with_object_ids(
+        cls, fields: Mapping[str, FieldRule], info: ValidationInfo
+    ) -> Mapping[str, FieldRule]:
+        return with_object_ids(fields, info.data.get("login", Login()))
 
     @field_validator("match")
     @classmethod
@@ -298,6 +308,8 @@ class Customer(Part):
             yield directory.bind.password.secret
             if directory.ca_certificate:
                 yield directory.ca_certificate.secret
+        if self.login.entra:
+            yield self.login.entra.certificate.secret
         if self.notify:
             yield self.notify.webhook.secret
 

@@ -8,11 +8,13 @@
     ├── Unavailable                 nothing is wrong with the request; try later (exit 5)
     │   ├── IncompleteRead          the directory did not answer in full: nothing may be concluded from it
     │   ├── HaloUnavailable         Halo did not answer, or answered that it cannot now
+    │   ├── EntraUnavailable        Entra or Microsoft Graph did not answer
     │   ├── BudgetSpent             Halo's request budget is used up until `until`
     │   └── StateUnavailable        Table Storage or the queue did not answer
     ├── Refused                     the other side said no; a person has to change something there (exit 5)
     │   ├── DirectoryRefused        bind or TLS refused: account, password, certificate
-    │   └── HaloRefused             sign-in or permission refused
+    │   ├── HaloRefused             sign-in or permission refused
+    │   └── EntraRefused            the same, by Entra or Microsoft Graph
     ├── RecordRejected              Halo rejects this one record; the others go on
     ├── Doubtful                    a write may or may not have happened: look before writing again
     ├── NotSignedIn                 nobody knows who is calling over HTTP: sign in
@@ -73,6 +75,10 @@ class BudgetSpent(Unavailable):
         )
 
 
+class EntraUnavailable(Unavailable):
+    """Entra's sign-in or Microsoft Graph could not be reached, or answered with what cannot be understood."""
+
+
 class StateUnavailable(Unavailable):
     """Table Storage or the queue could not be reached."""
 
@@ -87,6 +93,10 @@ class DirectoryRefused(Refused):
 
 class HaloRefused(Refused):
     """Halo refused the sign-in, or the API application may not do this."""
+
+
+class EntraRefused(Refused):
+    """Entra refused the sign-in, or Microsoft Graph the permission to list users."""
 
 
 class RecordRejected(HaloAdSyncError):

@@ -100,6 +100,17 @@ class DirectoryRead:
 
 
 @dataclass(frozen=True, slots=True)
+class EntraAccount:
+    """An account in Entra that comes from a directory."""
+
+    id: str
+    """Its object id."""
+    enabled: bool
+    principal: str = field(default="", repr=False)
+    """The name that its owner signs in to Entra with."""
+
+
+@dataclass(frozen=True, slots=True)
 class HaloClient:
     """A client ("customer", "organisation") in Halo; `guid` is the OU that it mirrors (Halo's `actguid`)."""
 

@@ -9,6 +9,7 @@ from halo_adsync.directory.dn import canonical_dn
 from halo_adsync.directory.port import ReadRequest, StaffRequest
 from halo_adsync.errors import HaloRefused
 from halo_adsync.halo.port import Halo
+from halo_adsync.looking_up import facts_of
 from halo_adsync.model import (
     DirectoryRead,
     Footing,
@@ -83,7 +84,8 @@ class Planner:
         self._pulse()
         target = self._target(state, halo)
         footing = remembered(state.footing(), self._customer, reads)
-        found = survey(self._customer, reads, self._services.now(), target, footing)
+        facts = facts_of(self._services, self._customer, self._pulse)
+        found = survey(self._customer, reads, self._services.now(), target, footing, facts=facts)
         side, learnt = self._learn(found, self._side(state), halo)
         plan = make_plan(self._customer, found, side, self._mode)
         unsure = blanks_to_verify(self._customer, plan, side)

@@ -10,12 +10,14 @@ from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import BadRequest, ConfigurationError
 from halo_adsync.explaining import Account, find_account
+from halo_adsync.looking_up import facts_of
 from halo_adsync.model import AttributeValue, Link, Meter, ObjectGuid, Person
 from halo_adsync.plan.custom import with_custom
 from halo_adsync.plan.diff import diff
+from halo_adsync.plan.facts import NOTHING_MORE, Facts
 from halo_adsync.plan.mapping import Desired, Mapper, Target
 from halo_adsync.plan.survey import Subject, survey
-from halo_adsync.plan.templates import MANAGER, compile_expression
+from halo_adsync.plan.templates import LOOKED_UP, MANAGER, compile_expression
 from halo_adsync.planning import read_request
 from halo_adsync.services import Services
 
@@ -119,9 +121,15 @@ def preview(
     target = with_custom(services.target, state.custom_fields())
     account = None if person is None else find_account(services, trial, person, Meter())
     subjects: Sequence[Subject] = ()
-    if field is not None or compile_expression(expression).built_in & MANAGER:
-        subjects = _everybody(services, trial, target)
-    desired = None if account is None else _desired(account, subjects, Mapper(trial, target))
+    used = compile_expression(expression).built_in
+    facts = facts_of(services, trial, lambda: None) if used & LOOKED_UP else NOTHING_MORE
+    if field is not None or used & MANAGER:
+        subjects = _everybody(services, trial, target, facts)
+    desired = (
+        None
+        if account is None
+        else _desired(account, subjects, Mapper(trial, target, facts.why_unknown), facts)
+    )
     return Preview(
         customer=customer.id,
         expression=expression,
@@ -154,22 +162,22 @@ def _trial(customer: Customer, expression: str, name: str, halo_fields: Collecti
         raise BadRequest([problem.partition(", ")[2] or problem for problem in error.problems]) from None
 
 
-def _everybody(services: Services, trial: Customer, target: Target) -> Sequence[Subject]:
+def _everybody(services: Services, trial: Customer, target: Target, facts: Facts) -> Sequence[Subject]:
     anchors = services.store(Meter()).of(trial.key).anchors()
     reads = []
     for block in trial.directories:
         told = partial(services.progress, f"Reading {block.id}", total=None)
         with services.open_directory(block, Meter()) as directory:
             reads.append(directory.read(read_request(trial, block, anchors), told))
-    return survey(trial, reads, services.now(), target).subjects
+    return survey(trial, reads, services.now(), target, facts=facts).subjects
 
 
-def _desired(account: Account, subjects: Sequence[Subject], mapper: Mapper) -> Desired:
+def _desired(account: Account, subjects: Sequence[Subject], mapper: Mapper, facts: Facts) -> Desired:
     guid = account.person.guid
     for subject in subjects:
         if subject.person.guid == guid:
             return subject.desired
-    return mapper.desire(account.person, account.netbios)
+    return mapper.desire(account.person, account.netbios, facts.of(guid))
 
 
 def _read(account: Account | None, expression: str) -> dict[str, AttributeValue]:

@@ -5,6 +5,7 @@ from functools import partial
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_login import PRINCIPAL_NAME
+from halo_adsync.looking_up import facts_of
 from halo_adsync.model import Meter
 from halo_adsync.plan.readiness import Readiness, judge
 from halo_adsync.plan.survey import survey
@@ -13,7 +14,7 @@ from halo_adsync.services import Services
 
 
 def readiness(services: Services, customer: Customer) -> Readiness:
-    """Look at everybody in scope. Halo is not asked.
+    """Look at everybody in scope. Entra is asked where the file names a tenant, Halo is not.
 
     Raises:
         IncompleteRead, DirectoryRefused: nothing is said on half a directory.
@@ -27,4 +28,6 @@ def readiness(services: Services, customer: Customer) -> Readiness:
         with services.open_directory(block, Meter()) as directory:
             reads.append(directory.read(request, told))
     now = services.now()
-    return judge(customer, reads, now, survey(customer, reads, now, services.target))
+    facts = facts_of(services, customer, lambda: None)
+    found = survey(customer, reads, now, services.target, facts=facts)
+    return judge(customer, reads, now, found, facts)

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Protocol
 
 from halo_adsync.customer import Customer, DirectoryBlock
+from halo_adsync.customer_login import Entra as EntraBlock
 from halo_adsync.directory.port import Directory
+from halo_adsync.entra.port import Entra
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import Meter
 from halo_adsync.plan.mapping import Target
@@ -47,6 +49,14 @@ class OpenDirectory(Protocol):
         ...
 
 
+class OpenEntra(Protocol):
+    """Opens the Entra tenant of a customer."""
+
+    def __call__(self, block: EntraBlock, pulse: Pulse, /) -> AbstractContextManager[Entra]:
+        """Return a client that calls `pulse` before each request."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The ports of the product."""
@@ -56,6 +66,7 @@ class Services:
     requests: Requests
     open_halo: OpenHalo
     open_directory: OpenDirectory
+    open_entra: OpenEntra
     now: Callable[[], datetime]
     target: Target
     progress: Progress = silent

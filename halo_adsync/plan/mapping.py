@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from halo_adsync.customer import Customer, FieldRule
 from halo_adsync.model import AttributeValue, Person
-from halo_adsync.plan.templates import Expression, ExpressionError, compile_expression
+from halo_adsync.plan.templates import LOOKED_UP, Expression, ExpressionError, compile_expression
 
 NO_FACTS: Mapping[str, AttributeValue] = {}
 
@@ -30,10 +30,17 @@ class Target:
 
 
 class Mapper:
-    """The field mapping of a customer, compiled once."""
+    """The field mapping of a customer, compiled once.
 
-    def __init__(self, customer: Customer, target: Target) -> None:
-        self._target = target
+    Args:
+        customer: whose mapping.
+        target: what Halo can store.
+        why_unknown: why something that would have to be looked up is not known of somebody. A field that
+            reads it stays as it is: blank would mean that there is nothing.
+    """
+
+    def __init__(self, customer: Customer, target: Target, why_unknown: str = "") -> None:
+        self._target, self._why_unknown = target, why_unknown
         self._shared = customer.shared()
         self._compiled: tuple[tuple[str, FieldRule, Expression], ...] = tuple(
             (name, rule, compile_expression(rule.source)) for name, rule in sorted(customer.fields.items())
@@ -55,6 +62,9 @@ class Mapper:
         fields: dict[str, str] = {}
         notes: list[str] = []
         for name, rule, expression in self._compiled:
+            if expression.built_in & LOOKED_UP - facts.keys():
+                notes.append(f"{name} is left as it is: {self._why_unknown}")
+                continue
             try:
                 value = expression(values, self._shared)
                 fields[name], note = self._fitted(name, rule, value) if value else ("", "")

@@ -13,7 +13,8 @@ from typing import Any
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_login import PRINCIPAL_NAME
-from halo_adsync.model import DirectoryRead, ObjectGuid, Person
+from halo_adsync.model import DirectoryRead, EntraAccount, ObjectGuid, Person
+from halo_adsync.plan.facts import NOTHING_MORE, Facts
 from halo_adsync.plan.scope import Scoping
 from halo_adsync.plan.survey import Subject, Survey
 
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     DUPLICATE_LOGIN = "duplicate_login"
     DISABLED = "disabled"
     UPN_NOT_ROUTABLE = "upn_not_routable"
+    NOT_IN_ENTRA = "not_in_entra"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,13 @@ class Readiness:
         }
 
 
-def judge(customer: Customer, reads: Sequence[DirectoryRead], now: datetime, found: Survey) -> Readiness:
+def judge(
+    customer: Customer,
+    reads: Sequence[DirectoryRead],
+    now: datetime,
+    found: Survey,
+    facts: Facts = NOTHING_MORE,
+) -> Readiness:
     """Say of everybody in scope what stands in the way of being signed in.
 
     Args:
@@ -103,17 +111,19 @@ def judge(customer: Customer, reads: Sequence[DirectoryRead], now: datetime, fou
         reads: one complete read of each directory, with everybody's principal name.
         now: the time that expiry is judged by, UTC.
         found: the survey of these reads.
+        facts: what Entra has of people.
     """
     unused = _unused(customer, reads, now)
     subjects = [s for s in found.subjects if s.outside is None or s.person.guid in unused]
     shared = _sharing(subject for subject in subjects if subject.outside is None)
     unready = []
     for subject in subjects:
-        obstacles = tuple(_obstacles(subject, shared))
+        obstacles = tuple(_obstacles(subject, shared, facts))
         if obstacles:
             person = subject.person
             unready.append(Unready(person.guid, person.dn, subject.name, obstacles))
-    return Readiness(customer.id, len(subjects), tuple(sorted(unready, key=lambda one: one.dn.casefold())))
+    unready.sort(key=lambda one: one.dn.casefold())
+    return Readiness(customer.id, len(subjects), tuple(unready), facts.warnings)
 
 
 def why_not_routable(principal: str) -> str | None:
@@ -167,7 +177,7 @@ def _sharing(subjects: Iterable[Subject]) -> Mapping[str, Sequence[Person]]:
     return sharing
 
 
-def _obstacles(subject: Subject, shared: Mapping[str, Sequence[Person]]) -> Iterator[Obstacle]:
+def _obstacles(subject: Subject, shared: Mapping[str, Sequence[Person]], facts: Facts) -> Iterator[Obstacle]:
     if subject.outside is not None:
         yield Obstacle(Reason.DISABLED, subject.outside)
         return
@@ -177,9 +187,26 @@ def _obstacles(subject: Subject, shared: Mapping[str, Sequence[Person]]) -> Iter
     elif others := [other for other in shared[login.casefold()] if other.guid != person.guid]:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         yield Obstacle(Reason.DUPLICATE_LOGIN, f"{others[0].dn}{more} has the same login")
-    principal = person.attributes.get(PRINCIPAL_NAME, "")
-    if why := why_not_routable(principal if isinstance(principal, str) else principal[0]):
+    account = (facts.entra or {}).get(person.guid)
+    if why := why_not_routable(_principal(person)) or (account and _replaced(account)):
         yield Obstacle(Reason.UPN_NOT_ROUTABLE, why)
+    if facts.entra is None:
+        return
+    if account is None:
+        yield Obstacle(Reason.NOT_IN_ENTRA, "Entra has no account that belongs to this one")
+    elif not account.enabled:
+        yield Obstacle(Reason.DISABLED, "the account in Entra is disabled")
+
+
+def _replaced(account: EntraAccount) -> str | None:
+    if account.principal.casefold().endswith(".onmicrosoft.com"):
+        return "Entra has the account under a name of its own, below onmicrosoft.com"
+    return None
+
+
+def _principal(person: Person) -> str:
+    value = person.attributes.get(PRINCIPAL_NAME, "")
+    return value if isinstance(value, str) else value[0]
 
 
 def _why_no_login(subject: Subject) -> str:

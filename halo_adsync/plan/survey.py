@@ -6,6 +6,7 @@ from datetime import datetime
 
 from halo_adsync.customer import MANAGER_FACTS, Customer
 from halo_adsync.model import NEW_FOOTING, DirectoryRead, Footing, Link, ObjectGuid, Person
+from halo_adsync.plan.facts import NOTHING_MORE, Facts
 from halo_adsync.plan.managers import Chief, Managers, circle_warnings
 from halo_adsync.plan.mapping import Desired, Mapper, Target
 from halo_adsync.plan.names import MirrorNames
@@ -57,6 +58,8 @@ def survey(
     now: datetime,
     target: Target,
     footing: Footing = NEW_FOOTING,
+    *,
+    facts: Facts = NOTHING_MORE,
 ) -> Survey:
     """Apply scope, placement and mapping to everybody who was read.
 
@@ -66,30 +69,34 @@ def survey(
         now: the time that expiry is judged by, UTC.
         target: what Halo can store.
         footing: from where moved OUs are counted.
+        facts: what else is known of people.
     """
-    mapper = Mapper(customer, target)
+    mapper = Mapper(customer, target, facts.why_unknown)
     subjects: dict[ObjectGuid, Subject] = {}
     names = MirrorNames(customer, reads, footing)
     for read in reads:
         scoping, placing = Scoping(customer, read, now), Placing(customer, read, names, footing)
         for person in read.people:
             outside = scoping.why_not(person)
-            desired = mapper.desire(person, read.netbios)
+            desired = mapper.desire(person, read.netbios, facts.of(person.guid))
             options = tuple(placing.options(person)) if outside is None else ()
             subjects.setdefault(person.guid, Subject(person, outside, desired, options, read.netbios))
-    warnings = [*_warnings(customer), *_staying(customer, reads, subjects, footing)]
+    warnings = [*_warnings(customer), *_staying(customer, reads, subjects, footing), *facts.warnings]
     if mapper.using(MANAGER):
         managers = Managers(reads)
         warnings += _circles(subjects, managers)
-        subjects = _with_managers(
-            subjects, managers, mapper, {read.directory: read.netbios for read in reads}
-        )
+        netbios = {read.directory: read.netbios for read in reads}
+        subjects = _with_managers(subjects, managers, mapper, netbios, facts)
     ordered = sorted(subjects.values(), key=lambda subject: subject.person.guid)
     return Survey(tuple(ordered), tuple(warnings))
 
 
 def _with_managers(
-    subjects: Mapping[ObjectGuid, Subject], managers: Managers, mapper: Mapper, netbios: Mapping[str, str]
+    subjects: Mapping[ObjectGuid, Subject],
+    managers: Managers,
+    mapper: Mapper,
+    netbios: Mapping[str, str],
+    facts: Facts,
 ) -> dict[ObjectGuid, Subject]:
     """Return everybody with the fields that rest on their managers; what cannot be told is left as it is."""
     resting = mapper.using(MANAGER)
@@ -108,7 +115,8 @@ def _with_managers(
         chief = chiefs.get(manager) if manager else None
         if chief is not None:
             person = subject.person
-            desired = mapper.desire(person, netbios[person.directory], chief.facts())
+            known = {**facts.of(guid), **chief.facts()}
+            desired = mapper.desire(person, netbios[person.directory], known)
         else:
             desired = _left_as_they_are(subject.desired, resting)
         completed[guid] = replace(subject, desired=desired)

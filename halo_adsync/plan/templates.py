@@ -41,9 +41,12 @@ MANAGER = frozenset({MANAGER_DN, "manager_name", "manager_email", "manager_login
 """Names for what the record of somebody's manager is to hold."""
 MANAGER_AGENT = "manager_agent_id"
 """The id of the Halo agent that somebody's manager is: for the mapping of agents only."""
-BUILT_IN = frozenset({"netbios", "guid", "dn", MANAGER_AGENT}) | MANAGER
-"""Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN, and
-what is known of the manager."""
+ENTRA_ID = "entra_id"
+LOOKED_UP = frozenset({ENTRA_ID})
+"""Names for what is known of people from elsewhere: the object id in Entra."""
+BUILT_IN = frozenset({"netbios", "guid", "dn", MANAGER_AGENT}) | MANAGER | LOOKED_UP
+"""Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN,
+what is known of the manager, and what is known from elsewhere."""
 
 NOTHING_SHARED = Shared()
 

@@ -41,7 +41,18 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     "directory": ("model", "errors", "directory"),
     "halo": ("model", "errors", "halo"),
     "state": ("model", "errors", "customer*", "plan.types", "halo.budget", "state"),
-    "services": ("model", "customer", "plan.mapping", "directory.port", "halo.port", "state"),
+    "entra": ("model", "errors", "entra"),
+    "services": (
+        "model",
+        "customer",
+        "customer_login",
+        "plan.mapping",
+        "directory.port",
+        "entra.port",
+        "halo.port",
+        "state",
+    ),
+    "looking_up": ("customer", "errors", "plan.facts", "services"),
     "planning": (
         "model",
         "customer",
@@ -50,6 +61,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "directory.dn",
         "errors",
         "halo.port",
+        "looking_up",
         "services",
         "state",
     ),
@@ -93,6 +105,7 @@ LDAP_NAMES = frozenset({
 """Attribute names that cannot be mistaken for words of our own."""
 LDAP_NAMES_ELSEWHERE: Mapping[str, frozenset[str]] = {
     "model": frozenset({"objectguid", "distinguishedname"}),  # how its types are called
+    "entra.codec": frozenset({"userprincipalname"}),  # Graph has a property of that name
     "halo.codec": frozenset({"samaccountname"}),  # Halo has a field of that name
     "halo.ldap_connection": LDAP_NAMES,  # Halo's own set-up names attributes
 }
@@ -252,17 +265,23 @@ def test_azure_is_reached_through_its_adapters_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "package"), [("ldap3", "directory"), ("requests", "halo"), ("urllib3", "halo")]
+    ("library", "packages"),
+    [
+        ("ldap3", ("directory",)),
+        ("requests", ("halo", "entra")),
+        ("urllib3", ("halo",)),
+        ("msal", ("entra",)),
+    ],
 )
-def test_a_protocol_is_spoken_in_one_package(library: str, package: str) -> None:
-    """LDAP and Halo's HTTP have one home each."""
+def test_a_protocol_is_spoken_in_its_package(library: str, packages: tuple[str, ...]) -> None:
+    """LDAP, Halo's HTTP and Microsoft Graph have one home each."""
     users = [
         module
         for module, tree in sources().items()
         if any(full == library or full.startswith(f"{library}.") for full in imported(tree))
     ]
     assert users
-    assert all(matches(module, package) for module in users)
+    assert all(any(matches(module, package) for package in packages) for module in users)
 
 
 def test_the_triggers_go_through_the_bootstrap() -> None:

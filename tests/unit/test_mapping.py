@@ -9,6 +9,7 @@ from halo_adsync.plan.mapping import Desired, Mapper, Target, cut
 from tests.support.plan import customer, guid, line_of, person, plan, side
 
 TARGET = Target(WIDTHS, canonical_text)
+ENTRA = {"entra": {"tenant": "t", "client_id": "c", "certificate": {"secret": "s"}}}
 
 
 def desire(fields: Mapping[str, object], **attributes: str | tuple[str, ...]) -> Desired:
@@ -124,3 +125,16 @@ def test_a_cut_keeps_whole_characters(text: str, width: int | None, short: str) 
 def test_personal_data_is_in_no_repr() -> None:
     """What a person's record should hold does not appear when the object is logged."""
     assert "Person 1" not in repr(desire({}))
+
+
+def test_a_field_that_reads_what_is_not_known_is_left_as_it_is() -> None:
+    """Not to know is not to know that there is nothing: the field is not desired, and a note says why."""
+    fields = {"name": "displayName", "azureoid": "entra_id", "other1": "{{ entra_id or 'nobody' }}"}
+    mapper = Mapper(customer(fields=fields, login=ENTRA), TARGET, "it was a dark night")
+    unknown = mapper.desire(person(1), "CORP")
+    assert unknown.fields.keys() == {"name"}
+    assert unknown.notes == tuple(
+        f"{name} is left as it is: it was a dark night" for name in ("azureoid", "other1")
+    )
+    known = mapper.desire(person(1), "CORP", {"entra_id": "oid"})
+    assert (known.fields["azureoid"], known.fields["other1"], known.notes) == ("oid", "oid", ())

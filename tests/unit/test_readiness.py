@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from halo_adsync.customer import Customer
-from halo_adsync.model import Person
+from halo_adsync.model import EntraAccount, Person
+from halo_adsync.plan.facts import NOTHING_MORE, Facts
 from halo_adsync.plan.readiness import Readiness, Reason, judge, why_not_routable
 from halo_adsync.plan.survey import survey
 from tests.support.plan import NOW, TARGET, customer, guid, ou, person, read, tree
@@ -16,10 +17,10 @@ from tests.support.plan import NOW, TARGET, customer, guid, ou, person, read, tr
 LOGIN = "{{ netbios }}\\{{ sAMAccountName }}"
 
 
-def judged(who: Customer, people: Iterable[Person]) -> Readiness:
+def judged(who: Customer, people: Iterable[Person], facts: Facts = NOTHING_MORE) -> Readiness:
     """Judge these people of a directory with the OUs People and Elsewhere."""
     reads = [read(who, tree("People", "Elsewhere"), people)]
-    return judge(who, reads, NOW, survey(who, reads, NOW, TARGET))
+    return judge(who, reads, NOW, survey(who, reads, NOW, TARGET), facts)
 
 
 def ready(number: int, path: str = "People", **attributes: str) -> Person:
@@ -137,3 +138,20 @@ def test_somebody_may_have_several_reasons() -> None:
         "no_login": 1,
         "upn_not_routable": 1,
     }
+
+
+def test_what_entra_has_is_judged_where_it_was_read() -> None:
+    """Not there, disabled, or under another name: each is a reason; unread, Entra gives a warning only."""
+    people = [ready(number) for number in range(1, 5)]
+    accounts = {
+        guid(1): EntraAccount("a", enabled=True, principal="u1@corp.example.com"),
+        guid(2): EntraAccount("b", enabled=False, principal="u2@corp.example.com"),
+        guid(3): EntraAccount("c", enabled=True, principal="u3@corp.OnMicrosoft.com"),
+    }
+    assert reasons(judged(customer(), people, Facts(accounts))) == {
+        guid(2): [Reason.DISABLED],
+        guid(3): [Reason.UPN_NOT_ROUTABLE],
+        guid(4): [Reason.NOT_IN_ENTRA],
+    }
+    unread = judged(customer(), people, Facts(warnings=("Entra could not be read.",)))
+    assert (unread.unready, unread.warnings) == ((), ("Entra could not be read.",))

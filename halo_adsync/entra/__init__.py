@@ -1,0 +1,1 @@
+"""Microsoft Entra, read through Microsoft Graph: object ids of synchronised accounts."""
