@@ -18,7 +18,7 @@ from halo_adsync.model import EntraAccount, ObjectGuid
 
 PAGE = 999
 """Users a page; Graph gives no more (user resource, `$top`)."""
-TIME_OUT = 60.0
+TIME_OUTS = (10.0, 60.0)
 """Seconds to connect, and between two parts of an answer."""
 WAITS = (1.0, 5.0, 20.0)
 """Seconds before each further try, where Graph does not say how long."""
@@ -40,7 +40,7 @@ class EntraTenant:
 
     Args:
         config: which, and as whom.
-        pulse: called before each request.
+        pulse: called before each request and each wait.
         sleep: waits for so many seconds.
     """
 
@@ -93,7 +93,7 @@ class EntraTenant:
                 client_credential=credential,
                 authority=f"{config.login_url}/{config.tenant}",
                 instance_discovery=False,  # the file says where, and there are clouds that it does not know
-                timeout=TIME_OUT,
+                timeout=TIME_OUTS,
             )
         except requests.RequestException as error:
             raise _unreachable("Entra's sign-in", error) from None
@@ -125,6 +125,7 @@ class EntraTenant:
             response = self._get(address, token)
             if response.status_code != _TOO_MANY and response.status_code < _SERVER_ERROR:
                 break
+            self._pulse()  # an answer and a wait together may take longer than a lease lasts
             asked = response.headers.get("Retry-After", "")
             self._sleep(min(float(asked), LONGEST_WAIT) if asked.isdecimal() else wait)
         else:
@@ -139,7 +140,7 @@ class EntraTenant:
         self._pulse()
         try:
             # A redirection could carry the token elsewhere.
-            return self._session.get(address, auth=sign, timeout=TIME_OUT, allow_redirects=False)
+            return self._session.get(address, auth=sign, timeout=TIME_OUTS, allow_redirects=False)
         except requests.RequestException as error:
             raise _unreachable("Microsoft Graph", error) from None
 

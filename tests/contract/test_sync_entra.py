@@ -11,6 +11,8 @@ from devstack.memory import MemoryTable
 from halo_adsync.bootstrap import HALO_FIELDS
 from halo_adsync.checks import check_customer
 from halo_adsync.customer_file import export, parse
+from halo_adsync.errors import LeaseLost
+from halo_adsync.looking_up import facts_of
 from halo_adsync.model import Meter
 from halo_adsync.previewing import preview
 from halo_adsync.readiness import readiness
@@ -190,3 +192,21 @@ def test_a_check_says_whether_entra_answers(stage: Stage, entra: SimulatedEntra)
     wrong = [finding.text for finding in check_customer(stage.builder, customer) if finding.error]
     assert len(wrong) == 1
     assert wrong[0].startswith("Entra: Microsoft Graph refused")
+
+
+def test_a_lost_lease_is_no_trouble_of_entras(stage: Stage, entra: SimulatedEntra) -> None:
+    """The worker that lost it stops in the middle of the list, in place of going on without object ids."""
+    for guid in guids(stage):
+        entra.add_user(guid)
+    entra.page_size = 2
+    calls = iter(range(4))
+
+    def pulse() -> None:
+        if next(calls, None) is None:
+            raise LeaseLost("Another run has the lease.")
+
+    customer = stage.builder.store().customer(CUSTOMER)
+    before = len(entra.requests)
+    with pytest.raises(LeaseLost):
+        facts_of(stage.builder.services(), customer, pulse)
+    assert len(entra.requests) == before + 4
