@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from azure.data.tables import TableServiceClient
@@ -16,8 +16,6 @@ from halo_adsync.customer import Customer, DirectoryBlock, RelayBlock, SecretRef
 from halo_adsync.customer_login import Entra
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
-from halo_adsync.entra.config import EntraConfig
-from halo_adsync.entra.graph import EntraTenant
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.halo.adapter import HaloInstance
 from halo_adsync.halo.budget import Budget, Limit
@@ -34,6 +32,9 @@ from halo_adsync.state.ledger import TableLedger
 from halo_adsync.state.queue import ENCODING, QUEUE, AzureRequests
 from halo_adsync.state.store import Store
 from halo_adsync.sync import Sync
+
+if TYPE_CHECKING:
+    from halo_adsync.entra.graph import EntraTenant
 
 TABLE = "HaloAdSync"
 PATIENCE_SECONDS = 330.0
@@ -170,12 +171,16 @@ class Builder:
         )
         return LdapDirectory(config, meter)
 
-    def entra(self, block: Entra, pulse: Pulse) -> EntraTenant:
+    def entra(self, block: Entra, pulse: Pulse) -> "EntraTenant":
         """Return the Entra tenant of a customer.
 
         Raises:
             SecretMissing: the certificate is not there.
         """
+        # Imported here, because what msal signs with takes a tenth of a second that few customers need.
+        from halo_adsync.entra.config import EntraConfig
+        from halo_adsync.entra.graph import EntraTenant
+
         config = EntraConfig(
             tenant=block.tenant,
             client_id=block.client_id,
