@@ -4,10 +4,11 @@ import azure.functions as func
 
 from functions.api import api
 from functions.customers import customers
+from functions.leavers import leavers
 from functions.people import people
 from functions.schedule import schedule
 from functions.sync import sync
 
 app = func.FunctionApp()
-for blueprint in (schedule, sync, api, customers, people):
+for blueprint in (schedule, sync, api, customers, people, leavers):
     app.register_functions(blueprint)

@@ -16,6 +16,7 @@ from halo_adsync.errors import (
     ConfigurationError,
     HaloAdSyncError,
     NotAllowed,
+    NotApproved,
     NotFound,
     NotSignedIn,
     Unavailable,
@@ -158,6 +159,7 @@ def _status(error: HaloAdSyncError) -> HTTPStatus:
 
 _STATUSES: tuple[tuple[type[HaloAdSyncError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
+    (NotApproved, HTTPStatus.CONFLICT),
     (WrongMediaError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (BadRequest, HTTPStatus.BAD_REQUEST),
     (NotSignedIn, HTTPStatus.UNAUTHORIZED),

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import takewhile
 
+from halo_adsync.customer import Customer
 from halo_adsync.errors import Doubtful, RecordRejected
 from halo_adsync.halo.port import Halo, SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.model import (
@@ -11,10 +14,12 @@ from halo_adsync.model import (
     HaloClientId,
     HaloSite,
     HaloSiteId,
+    Leaver,
     Link,
     ObjectGuid,
     Place,
 )
+from halo_adsync.plan.leavers import held_by
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.places import find_client, find_site
 from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind, Record
@@ -31,15 +36,26 @@ class Applier:
         state: the customer's state.
         halo: where the changes go.
         lease: the right to write them.
-        main_site: the name of the first site of a client that has to be created.
+        customer: whose rules say what a client's first site is called, and which tickets hold a leaver.
+        now: tells the time.
     """
 
-    def __init__(self, state: CustomerState, halo: Halo, lease: Lease, main_site: str) -> None:
-        self._state, self._halo, self._lease, self._main_site = state, halo, lease, main_site
+    def __init__(
+        self,
+        state: CustomerState,
+        halo: Halo,
+        lease: Lease,
+        customer: Customer,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._state, self._halo, self._lease, self._now = state, halo, lease, now
+        self._main_site = customer.placement.default_site or "Main"
+        self._tickets = customer.leavers.tickets
         self._places = state.places()
         self._clients: Sequence[HaloClient] | None = None
         self._sites: dict[HaloClientId, list[HaloSite]] = {}
         self._due: frozenset[ObjectGuid] | None = None
+        self._rows: dict[ObjectGuid, Leaver] | None = None
 
     def apply(self, run: Run, go_on: Callable[[Run], bool], *, in_doubt: bool) -> Run:
         """Settle line after line until all are, or `go_on` says that this slice is over.
@@ -53,7 +69,8 @@ class Applier:
             HaloRefused, HaloUnavailable, BudgetSpent: nothing more can be done now; what is settled stays so.
             LeaseLost: another run has taken over.
         """
-        for batch in _batches(self._state.lines(run, run.settled), run.batch_size):
+        permitted = takewhile(lambda line: line.number < run.allowed, self._state.lines(run, run.settled))
+        for batch in _batches(permitted, run.batch_size):
             if not go_on(run):
                 return run
             if batch[0].change.kind in STRUCTURE:
@@ -165,12 +182,41 @@ class Applier:
 
     def _people(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
         """Write one batch of people; lines whose site is missing fail by themselves."""
-        ready = [line for line in lines if not self._lacks_place(line.change)]
+        held = self._held(lines)
+        ready = [line for line in lines if line.number not in held and not self._lacks_place(line.change)]
         writes = [self._write(line.change) for line in ready if line.change.kind in WRITES]
         outcomes: dict[ObjectGuid, UserOutcome] = {}
         if writes:
             outcomes = {outcome.guid: outcome for outcome in self._halo.write_users(writes, resumed=resumed)}
-        return [self._settle(line, outcomes.get(ObjectGuid(line.change.guid))) for line in lines]
+        return [
+            held.get(line.number) or self._settle(line, outcomes.get(ObjectGuid(line.change.guid)))
+            for line in lines
+        ]
+
+    def _held(self, lines: Sequence[Line]) -> dict[int, Settled]:
+        """Count the leavers' tickets once more, right before the write: who has one now is held."""
+        held: dict[int, Settled] = {}
+        for line in lines:
+            user = line.change.user
+            if line.change.kind is not Kind.DEACTIVATE or user is None or self._tickets == "ignore":
+                continue
+            if line.change.record is not Record.USER:
+                continue
+            tickets = self._halo.tickets(user, open_only=self._tickets == "open")
+            if tickets.count:
+                outcome = f"not deactivated: {held_by(tickets, self._tickets)}"
+                guid, looked = ObjectGuid(line.change.guid), self._now().isoformat(timespec="seconds")
+                leaver = self._leavers().get(guid, Leaver(guid))
+                held[line.number] = Settled(
+                    replace(line, status="held", outcome=outcome),
+                    leaver=replace(leaver, tickets=tickets, looked=looked),
+                )
+        return held
+
+    def _leavers(self) -> dict[ObjectGuid, Leaver]:
+        if self._rows is None:
+            self._rows = self._state.leavers()
+        return self._rows
 
     def _agents(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
         """Write one batch of agents; who finds no licence free, or cannot hand tickets over, fails."""

@@ -50,12 +50,8 @@ def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
 
 def unused(customer: Customer) -> Iterator[str]:
     """Say which blocks of the file this version does not act on yet."""
-    if customer.policy == "full":
-        yield "policy: leavers are reported as held by this version, not switched off"
     if any(directory.delta != "off" for directory in customer.directories) and customer.schedule.delta:
         yield "schedule: a delta run reads the whole directory in this version, as a full one does"
-    if customer.model_fields_set & {"limits", "leavers"}:
-        yield "limits, leavers: no limit blocks a run of this version, and it switches nobody off"
     if customer.notify:
         yield "notify: this version sends no notifications; the block is kept for the one that does"
 

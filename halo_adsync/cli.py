@@ -14,6 +14,7 @@ from halo_adsync.bootstrap import Builder, actor
 from halo_adsync.bootstrap import app as builder
 from halo_adsync.cli_common import AsJson, Id, Mode, ModeOption, RunArgument, state_of, told, write_file
 from halo_adsync.cli_conflicts import conflicts
+from halo_adsync.cli_leavers import approve_with, held, keep, reject, unkeep
 from halo_adsync.cli_preview import preview
 from halo_adsync.cli_readiness import readiness
 from halo_adsync.cli_setup import check, customers, halo, mirror, tree
@@ -46,6 +47,10 @@ cli.command()(tree)
 cli.command()(mirror)
 cli.command()(preview)
 cli.command()(readiness)
+cli.command()(held)
+cli.command()(keep)
+cli.command()(unkeep)
+cli.command()(reject)
 cli.add_typer(conflicts, name="conflict")
 cli.add_typer(customers, name="customer")
 cli.add_typer(halo, name="halo")
@@ -121,10 +126,11 @@ def show_run(customer: Id, run: RunArgument, as_json: AsJson = False) -> None:
         if as_json:
             terminal.print_json({**found.summary(), "changes": [line.as_json() for line in lines]})
             return
-        terminal.print_run(found)
+        terminal.print_run(found, found.next_step())
         for line in lines:
-            if line.status == "failed":
-                terminal.say(f"  failed: {line.change.name} {line.change.dn}: {line.outcome}", "red")
+            if line.status in {"failed", "held"}:
+                said = f"  {line.status}: {line.change.name} {line.change.dn}: {line.outcome}"
+                terminal.say(said, "red" if line.status == "failed" else "")
         sys.stdout.write(as_text(found.summary(), [line.change for line in lines]))
 
 
@@ -165,14 +171,19 @@ def main() -> None:
 def _run(
     customer: str, mode: Mode, *, dry_run: bool, quiet: bool, person: str = ""
 ) -> tuple[Run, CustomerState]:
-    """Run in place, slice after slice, until the run has ended."""
+    """Record a run and do it in place, to its end."""
+    app: Builder = builder()
+    request = app.sync().new_run(
+        customer, mode.value, "command line", actor(), dry_run=dry_run, person=person
+    )
+    return _work_on(request, quiet=quiet), app.store().of(request.customer)
+
+
+def _work_on(request: Request, *, quiet: bool = False) -> Run:
+    """Work on a run in place, slice after slice, until it has ended."""
     app: Builder = builder()
     with terminal.Bars(hidden=quiet) as bars:
-        use_cases = app.sync(bars)
-        request: Request = use_cases.new_run(
-            customer, mode.value, "command line", actor(), dry_run=dry_run, person=person
-        )
-        state = app.store().of(request.customer)
+        use_cases, state = app.sync(bars), app.store().of(request.customer)
         run = use_cases.run(request)
         while run.status.is_open:
             terminal.say("Waiting for Halo's request budget ...")
@@ -183,7 +194,7 @@ def _run(
                 if busy.holder != request.run:
                     raise
                 run = state.run(request.run)
-    return run, state
+    return run
 
 
 def _written(run: Run, changes: list[Change], output_format: Format, *, everything: bool) -> str:
@@ -200,4 +211,7 @@ def _show(run: Run, *, as_json: bool) -> None:
         return
     failed = run.counts["failed"]
     next_step = f"Next: halo-adsync run {run.customer} {run.id} says which failed and why" if failed else ""
-    terminal.print_run(run, next_step)
+    terminal.print_run(run, run.next_step() or next_step)
+
+
+cli.command("approve")(approve_with(_work_on, _show))

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from halo_adsync import terminal
+from halo_adsync.asking import read_request
 from halo_adsync.bootstrap import HALO_FIELDS
 from halo_adsync.bootstrap import app as builder
 from halo_adsync.checks import check_customer, check_storage
@@ -21,7 +22,6 @@ from halo_adsync.customers import listed
 from halo_adsync.errors import Busy, ConfigurationError
 from halo_adsync.mirroring import Anchors, Proposal, Wish, propose
 from halo_adsync.model import DirectoryRead, Meter
-from halo_adsync.planning import read_request
 from halo_adsync.takeover import choose, take_over
 
 customers = typer.Typer(help="The customers: apply a file, show, list, remove.", no_args_is_help=True)

@@ -132,6 +132,7 @@ class Limits(Part):
     site_percent: Percent = 50
     shrink_percent: Percent = 20
     create: Count = 200
+    blocked: Literal["all", "deactivations"] = "all"
 
 
 class Schedule(Part):

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, StringConstraints
 
-from halo_adsync.directory.dn import parse_dn
+from halo_adsync.directory.dn import canonical_dn, parse_dn
 from halo_adsync.directory.filters import checked_filter
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.plan.filters import compiled_pattern, folded, is_region
@@ -29,6 +29,18 @@ _QUIET = re.compile(
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _CRON_FIELDS = 5
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+NAMES_OF_PEOPLE = ("login", "samaccountname", "emailaddress")
+"""The fields of Halo's users by whose values a file or a command may name somebody, besides GUID and DN."""
+
+
+def is_same_dn(one: str, other: str) -> bool:
+    """Tell whether two texts are one distinguished name; False where either is none."""
+    try:
+        return canonical_dn(one) == canonical_dn(other)
+    except ValueError:
+        return False
 
 
 def without_blanks(text: str) -> str:

@@ -4,7 +4,8 @@
     ├── ConfigurationError          mend the file or the setting that it names, then try again (exit 2)
     │   ├── SecretMissing           put the named secret where the sentence says
     │   ├── NotFound                there is no such customer or run: correct the name
-    │   └── BadRequest              what was asked for is not clear or not possible: ask for something else
+    │   ├── BadRequest              what was asked for is not clear or not possible: ask for something else
+    │   └── NotApproved             the stored plan cannot be approved, or not any more: plan again
     ├── Unavailable                 nothing is wrong with the request; try later (exit 5)
     │   ├── IncompleteRead          the directory did not answer in full: nothing may be concluded from it
     │   ├── HaloUnavailable         Halo did not answer, or answered that it cannot now
@@ -51,6 +52,10 @@ class NotFound(ConfigurationError):
 
 class BadRequest(ConfigurationError):
     """What was asked for is not clear, or not possible; `problems` says why, and what to ask for."""
+
+
+class NotApproved(ConfigurationError):
+    """A stored plan cannot be approved or rejected: it is another one, too old, superseded or settled."""
 
 
 class Unavailable(HaloAdSyncError):

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from halo_adsync.asking import account_request
 from halo_adsync.customer import Customer
 from halo_adsync.errors import BadRequest, NotFound
 from halo_adsync.model import Link, Meter, Person
 from halo_adsync.plan.scope import Scoping
 from halo_adsync.plan.types import SITE, Change, Kind, Record
-from halo_adsync.planning import account_request
 from halo_adsync.services import Services
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState

@@ -200,6 +200,39 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Tickets:
+    """The tickets of one Halo user: how many, and the first few by number and summary."""
+
+    count: int
+    shown: tuple[tuple[int, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """What is kept of somebody who may have left."""
+
+    guid: ObjectGuid
+    missing: int = 0
+    """In how many complete full runs in a row the account was not found."""
+    run: str = ""
+    """The run that counted last."""
+    tickets: Tickets | None = None
+    """The tickets that hold the person back; None where none were found, or nobody looked."""
+    looked: str = ""
+    """When the tickets were counted last, ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Somebody whom a person decided to keep, whatever the directory says."""
+
+    guid: ObjectGuid
+    actor: str
+    made: str
+    """When, ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A client or a site that exists in Halo, under the key that placement gives it.
 

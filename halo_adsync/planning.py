@@ -1,12 +1,15 @@
 """Planning: read what the plan needs from the directories and from Halo, no more, then make it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
+from halo_adsync.asking import guids_request, read_request
 from halo_adsync.customer import Customer, DirectoryBlock
-from halo_adsync.directory.dn import canonical_dn
-from halo_adsync.directory.port import ReadRequest, StaffRequest
+from halo_adsync.departing import Search, absences, to_keep, with_tickets
+from halo_adsync.directory.port import Directory
 from halo_adsync.errors import HaloRefused
 from halo_adsync.halo.port import Halo
 from halo_adsync.looking_up import facts_of
@@ -16,6 +19,7 @@ from halo_adsync.model import (
     HaloClientId,
     HaloUser,
     HaloUserId,
+    Leaver,
     Link,
     Meter,
     ObjectGuid,
@@ -31,6 +35,7 @@ from halo_adsync.plan.agents import (
 )
 from halo_adsync.plan.custom import Known, resolved, with_custom
 from halo_adsync.plan.footing import remembered
+from halo_adsync.plan.guard import Ground
 from halo_adsync.plan.make import blanks_to_verify, ladder, make_plan, match_people
 from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
@@ -61,6 +66,12 @@ class Planned:
     places: tuple[Place, ...]
     """Clients and sites that were found in Halo and not known before."""
     footing: Footing
+    ground: Ground
+    """What the plan is judged against."""
+    leavers: Mapping[ObjectGuid, Leaver]
+    """What is to be kept of people who may have left, where the run counts."""
+    leavers_before: Mapping[ObjectGuid, Leaver]
+    """What was kept of them."""
 
 
 class Planner:
@@ -70,32 +81,52 @@ class Planner:
         self._services, self._customer, self._mode = services, customer, mode
         self._meter, self._pulse = meter, pulse
 
-    def plan(self, state: CustomerState, halo: Halo) -> Planned:
+    def plan(self, state: CustomerState, halo: Halo, run: str, *, counts: bool) -> Planned:
         """Read the directories completely, learn what is needed of Halo, and plan.
+
+        Args:
+            state: what is kept of the customer.
+            halo: where to ask.
+            run: the run's id.
+            counts: whether who is absent counts as missing once more.
 
         Raises:
             IncompleteRead, DirectoryRefused: no plan is made from half a directory.
             HaloUnavailable, HaloRefused, BudgetSpent: Halo had to be asked and did not answer.
             ConfigurationError: the file names a client or site that is not there.
         """
-        anchors = state.anchors()
+        anchors, now = state.anchors(), self._services.now()
         linked = frozenset(state.agent_links()) if self._customer.agents.asked_for else frozenset()
         reads = [self._read(directory, anchors, linked) for directory in self._customer.directories]
         self._pulse()
         target = self._target(state, halo)
         footing = remembered(state.footing(), self._customer, reads)
         facts = facts_of(self._services, self._customer, self._pulse)
-        found = survey(self._customer, reads, self._services.now(), target, footing, facts=facts)
-        side, learnt = self._learn(found, self._side(state), halo)
+        found = survey(self._customer, reads, now, target, footing, facts=facts)
+        side, known = self._side(state), state.leavers()
+        search = Search(self._customer, self._open, partial(guids_request, anchors), now)
+        departures = absences(known, found, side.links, search, run, counts=counts)
+        departures = replace(departures, keeps=state.keeps())
+        side, learnt = self._learn(found, replace(side, departures=departures), halo)
         plan = make_plan(self._customer, found, side, self._mode)
         unsure = blanks_to_verify(self._customer, plan, side)
         if unsure:
             side = replace(side, users={**side.users, **_by_id(halo.user(user) for user in unsure)})
             plan = make_plan(self._customer, found, side, self._mode)
+        departures = with_tickets(self._customer, plan, departures, halo, now)
+        if departures != side.departures:
+            side = replace(side, departures=departures)
+            plan = make_plan(self._customer, found, side, self._mode)
+        kept = to_keep(plan, departures)
         if self._customer.agents.asked_for:
             plan = self._agents(reads, state, halo).beside(plan)
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
-        return Planned(plan, resolved, learnt, footing)
+        shown = {read.directory: len(read.people) for read in reads}
+        ground = Ground(side.links, side.places, shown, state.baseline())
+        return Planned(plan, resolved, learnt, footing, ground, kept, known)
+
+    def _open(self, directory: DirectoryBlock) -> AbstractContextManager[Directory]:
+        return self._services.open_directory(directory, self._meter)
 
     def _target(self, state: CustomerState, halo: Halo) -> Target:
         """Return what Halo can store; custom fields are asked for when one is new, and by a reconcile."""
@@ -238,46 +269,6 @@ class Planner:
         if not lacking:
             return side
         return replace(side, users={**side.users, **_by_id(halo.user(user) for user in lacking)})
-
-
-def account_request(
-    customer: Customer, directory: DirectoryBlock, key: str, anchors: Mapping[str, ObjectGuid]
-) -> ReadRequest:
-    """Say how to find one account, whether it is in scope or not."""
-    request = read_request(customer, directory, anchors)
-    ous = (*request.include, *request.exclude, *request.anchors)
-    return replace(
-        request, include=(), exclude=(), filter="", anchors=ous, person=key, managers=False, staff=None
-    )
-
-
-def read_request(
-    customer: Customer,
-    directory: DirectoryBlock,
-    anchors: Mapping[str, ObjectGuid],
-    agents: frozenset[ObjectGuid] = frozenset(),
-) -> ReadRequest:
-    """Say what one directory has to be asked for; `agents` are the accounts that are agents by now."""
-    prefix = f"{directory.id}|"
-    base = canonical_dn(directory.base_dn) if directory.base_dn and len(customer.directories) > 1 else ""
-
-    def mine(dns: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dn for dn in dns if f",{canonical_dn(dn)}".endswith(f",{base}" if base else ""))
-
-    block = customer.agents
-    marks = tuple(dict.fromkeys((*block.teams, *block.roles)))
-    staff = StaffRequest(mine(block.groups), mine(block.ous), mine(marks), agents)
-    return ReadRequest(
-        attributes=customer.attributes(),
-        include=mine(customer.scope.include),
-        exclude=mine(customer.scope.exclude),
-        filter=customer.scope.filter,
-        anchors=mine(customer.placement_ous()),
-        groups=mine(tuple(dict.fromkeys((*customer.scope.groups, *customer.placement_groups())))),
-        staff=staff if block.asked_for else None,
-        managers=customer.reads_managers(),
-        known={key.removeprefix(prefix): guid for key, guid in anchors.items() if key.startswith(prefix)},
-    )
 
 
 def _passed_over(found: Survey, side: HaloSide) -> bool:

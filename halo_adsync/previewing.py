@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from halo_adsync.asking import read_request
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import BadRequest, ConfigurationError
@@ -18,7 +19,6 @@ from halo_adsync.plan.facts import NOTHING_MORE, Facts
 from halo_adsync.plan.mapping import Desired, Mapper, Target
 from halo_adsync.plan.survey import Subject, survey
 from halo_adsync.plan.templates import LOOKED_UP, MANAGER, compile_expression
-from halo_adsync.planning import read_request
 from halo_adsync.services import Services
 
 NO_FIELD = "CFPreview"

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from functools import partial
 
+from halo_adsync.asking import read_request
 from halo_adsync.customer import Customer
 from halo_adsync.customer_login import PRINCIPAL_NAME
 from halo_adsync.looking_up import facts_of
 from halo_adsync.model import Meter
 from halo_adsync.plan.readiness import Readiness, judge
 from halo_adsync.plan.survey import survey
-from halo_adsync.planning import read_request
 from halo_adsync.services import Services
 
 

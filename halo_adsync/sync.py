@@ -26,7 +26,7 @@ from halo_adsync.errors import (
 )
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import Meter, ObjectGuid
-from halo_adsync.plan.guard import judge
+from halo_adsync.plan.guard import judge, safe_lines
 from halo_adsync.plan.select import only
 from halo_adsync.planning import Planner
 from halo_adsync.services import Services
@@ -170,11 +170,15 @@ class Sync:
         except KeyboardInterrupt:
             stopped = HaloAdSyncError("The run was interrupted; the next one goes on from what is done.")
             return self._broken(part.state.run(run.id), part, stopped)
-        if run.status is Status.APPLYING and run.settled < run.total:
+        if run.status is Status.APPLYING and run.settled < run.allowed:
             return self._hand_over(run, part, 0)
+        if run.status is Status.APPLYING and run.settled < run.total:
+            run = replace(run, status=Status.BLOCKED)
         if run.status is Status.APPLYING:
             failed = run.counts["failed"] or run.agents["failed"] or run.others_failed
             run = replace(run, status=Status.PARTIAL if failed else Status.OK)
+            if run.read:
+                part.state.keep_baseline(run.read, part.lease)
         return self._finish(run, part)
 
     def _plan(self, run: Run, part: _Slice, halo: Halo) -> Run:
@@ -182,13 +186,18 @@ class Sync:
         mode = "reconcile" if run.mode == "reconcile" else "full"  # there is no cursor to read a delta from
         run = replace(run, mode=mode, status=Status.RUNNING, batch_size=part.customer.halo.batch_size)
         part.state.save_run(run, part.lease)
-        planned = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse).plan(
-            part.state, halo
-        )
-        plan = only(planned.plan, ObjectGuid(run.person)) if run.person else planned.plan
-        violations = judge(part.customer, plan)
-        status = Status.PLANNED if run.dry_run else Status.BLOCKED if violations else Status.APPLYING
-        run = replace(run, status=status)
+        whole = not run.person
+        planner = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse)
+        planned = planner.plan(part.state, halo, run.id, counts=whole)
+        plan = planned.plan if whole else only(planned.plan, ObjectGuid(run.person))
+        violations = judge(part.customer, plan, planned.ground)
+        allowed = safe_lines(part.customer, plan, planned.ground)
+        status = Status.BLOCKED if violations and not allowed else Status.APPLYING
+        run = replace(run, status=Status.PLANNED if run.dry_run else status)
+        shown = planned.ground.read if whole and planned.ground.read != planned.ground.before else {}
+        run = replace(run, allowed=allowed, read=shown)
+        if whole and not violations and not run.dry_run:
+            part.state.keep_leavers(planned.leavers, planned.leavers_before, part.lease)
         learnt = (planned.places, planned.anchors)
         return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=planned.footing)
 
@@ -208,7 +217,7 @@ class Sync:
 
     def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
         """Settle what is left of the plan, as far as this slice gets."""
-        if run.settled == run.total:
+        if run.settled >= run.allowed:
             return run
         run = replace(run, orderly=False)
         part.state.save_run(run, part.lease)
@@ -217,8 +226,8 @@ class Sync:
             self._services.progress("Writing to Halo", now.settled, now.total)
             return monotonic() < part.ends
 
-        main_site = part.customer.placement.default_site or "Main"
-        run = Applier(part.state, halo, part.lease, main_site).apply(run, go_on, in_doubt=part.in_doubt)
+        applier = Applier(part.state, halo, part.lease, part.customer, self._services.now)
+        run = applier.apply(run, go_on, in_doubt=part.in_doubt)
         return replace(run, orderly=True)
 
     def _skip(self, run: Run, state: CustomerState, busy: Busy) -> Run:

@@ -147,6 +147,11 @@ class Tree(Edits):
             self._issuer.touch(deleted)
             self._links_are_stale = True
 
+    def forget_tombstones(self) -> None:
+        """Let what was deleted be gone without a trace, as when its lifetime has passed."""
+        with self.lock:
+            self._objects = {k: o for k, o in self._objects.items() if not o.get("isdeleted")}
+
     def values(self, dn: str, attribute: str) -> list[bytes]:
         """Return an attribute's values, none where the object has no such attribute.
 

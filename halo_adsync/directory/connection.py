@@ -29,6 +29,9 @@ _PAGED_RESULTS = "1.2.840.113556.1.4.319"
 # "Do not refer me to other partitions" (Microsoft: LDAP_SERVER_DOMAIN_SCOPE_OID).
 _DOMAIN_SCOPE = ("1.2.840.113556.1.4.1339", False, None)
 
+# "Return deleted objects" (Microsoft: LDAP_SERVER_SHOW_DELETED_OID).
+_SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
+
 
 class ServerFailedError(Exception):
     """One server did not do its part; another may. The text is a sentence that begins with the server."""
@@ -59,10 +62,13 @@ class Session:
             self.close()
             raise
 
-    def pages(self, base: str, search_filter: str, attributes: Iterable[str]) -> Iterator[list[RawEntry]]:
+    def pages(
+        self, base: str, search_filter: str, attributes: Iterable[str], *, deleted: bool = False
+    ) -> Iterator[list[RawEntry]]:
         """Search a subtree and yield its entries page by page. All entries of bulk reads come in here.
 
-        The last page has been checked to be the last: who gets to the end has everything.
+        The last page has been checked to be the last: who gets to the end has everything. With `deleted`,
+        deleted objects that the account may see are searched as well.
 
         Raises:
             ServerFailedError: a page did not come, was damaged, or ended with anything but success.
@@ -79,6 +85,7 @@ class Session:
                 paged_size=PAGE_SIZE,
                 paged_criticality=True,
                 paged_cookie=cookie,
+                controls=[_DOMAIN_SCOPE, _SHOW_DELETED] if deleted else [_DOMAIN_SCOPE],
             )
             if result["result"] in {RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX}:
                 raise IncompleteRead(
@@ -120,9 +127,8 @@ class Session:
                 search_filter,
                 dereference_aliases=DEREF_NEVER,
                 attributes=list(attributes),
-                controls=[_DOMAIN_SCOPE],
                 auto_escape=False,
-                **options,
+                **{"controls": [_DOMAIN_SCOPE], **options},
             )
             entries = [
                 RawEntry.received(item["raw_dn"].decode(), item["raw_attributes"])

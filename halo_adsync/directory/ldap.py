@@ -1,7 +1,7 @@
 """The LDAP adapter: a directory behind one or more domain controllers, read completely or not at all."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Self
 
 from halo_adsync.directory.config import DirectoryConfig
@@ -10,7 +10,7 @@ from halo_adsync.directory.entry import canonical_dn, people_filter
 from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
 from halo_adsync.directory.reader import Reader
 from halo_adsync.errors import ConfigurationError, DirectoryRefused, IncompleteRead
-from halo_adsync.model import DirectoryRead, Meter
+from halo_adsync.model import DirectoryRead, Meter, ObjectGuid
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,16 @@ class LdapDirectory:
         """
         _check(request)
         return self._complete(lambda reader: reader.read(request, progress))
+
+    def tombstones(self, guids: Iterable[ObjectGuid]) -> frozenset[ObjectGuid]:
+        """Return which of these accounts were deleted, as far as the account may see deleted objects.
+
+        Raises:
+            IncompleteRead: as for `read`.
+            DirectoryRefused: as for `read`.
+        """
+        wanted = sorted(guids)
+        return self._complete(lambda reader: reader.tombstones(wanted))
 
     def containers(self, progress: Progress) -> tuple[CountedContainer, ...]:
         """Return the whole OU tree, parents before children, with the people directly in each.

@@ -35,6 +35,8 @@ class ReadRequest:
     """A further LDAP filter (RFC 4515), combined by AND; may be empty."""
     person: str = ""
     """Only accounts with this GUID, DN, logon name, UPN or mail address; empty means everybody."""
+    guids: frozenset[ObjectGuid] | None = None
+    """Only accounts with these GUIDs; None means everybody."""
     anchors: tuple[str, ...] = ()
     """Further DNs of containers that the file names (placement rules): resolved, never read for people."""
     groups: tuple[str, ...] = ()
@@ -68,6 +70,15 @@ class Directory(Protocol):
         Raises:
             IncompleteRead: a server stopped answering, a named OU or group is not there, a page was missing.
             DirectoryRefused: no server accepted the account, or none proved to be who it should be.
+        """
+        ...
+
+    def tombstones(self, guids: Iterable[ObjectGuid]) -> frozenset[ObjectGuid]:
+        """Return which of these accounts were deleted, as far as the account may see deleted objects.
+
+        Raises:
+            IncompleteRead: as for `read`.
+            DirectoryRefused: as for `read`.
         """
         ...
 

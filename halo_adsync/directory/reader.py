@@ -8,6 +8,7 @@ from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.connection import Session
 from halo_adsync.directory.entry import (
     GROUP,
+    GUID,
     IDENTITY,
     MANAGER,
     MEMBER,
@@ -26,13 +27,13 @@ from halo_adsync.directory.entry import (
 from halo_adsync.directory.filters import both
 from halo_adsync.directory.groups import nested_groups, with_all_values
 from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
-from halo_adsync.directory.staff import guids_filter, members_filter
+from halo_adsync.directory.staff import deleted_filter, guids_filter, members_filter
 from halo_adsync.directory.tree import Containers, count_people, dn_key
 from halo_adsync.errors import IncompleteRead
 from halo_adsync.model import DirectoryRead, ObjectGuid, Person
 
-TOGETHER = 50
-"""How many accounts are asked for by GUID in one search."""
+GUIDS_AT_ONCE = 100
+"""How many objects one search looks for by GUID: about 5 KiB of filter."""
 
 
 class Reader:
@@ -87,6 +88,14 @@ class Reader:
     def count(self, progress: Progress) -> tuple[CountedContainer, ...]:
         """Return the containers with the people directly in each; see `port.Directory.containers`."""
         return count_people(self._session, self._containers, progress)
+
+    def tombstones(self, guids: Iterable[ObjectGuid]) -> frozenset[ObjectGuid]:
+        """Return which of these were deleted; none where the account may not see deleted objects."""
+        found: set[ObjectGuid] = set()
+        for some in batched(guids, GUIDS_AT_ONCE, strict=False):
+            for page in self._session.pages(self._domain, deleted_filter(some), (GUID,), deleted=True):
+                found.update(entry.guid for entry in page)
+        return frozenset(found)
 
     @cached_property
     def _root(self) -> RawEntry:
@@ -159,7 +168,7 @@ class Reader:
 
     def _pages_by_guid(self, request: ReadRequest, guids: Iterable[ObjectGuid]) -> Iterator[list[RawEntry]]:
         """Read accounts wherever they stand."""
-        for some in batched(guids, TOGETHER, strict=False):
+        for some in batched(guids, GUIDS_AT_ONCE, strict=False):
             found = both(PEOPLE, guids_filter(some))
             yield from self._session.pages(self._containers.base, found, self._attributes(request))
 
@@ -200,7 +209,11 @@ class Reader:
             search_filter = both(search_filter, person_filter(request.person))
         included = [anchors[dn] for dn in request.include]
         for base in self._bases(included) if included else [self._containers.base]:
-            yield from self._session.pages(base, search_filter, wanted)
+            if request.guids is None:
+                yield from self._session.pages(base, search_filter, wanted)
+                continue
+            for some in batched(sorted(request.guids), GUIDS_AT_ONCE, strict=False):
+                yield from self._session.pages(base, both(search_filter, guids_filter(some)), wanted)
 
     def _attributes(self, request: ReadRequest) -> list[str]:
         asked = request.attributes | IDENTITY | ({MANAGER} if request.managers else frozenset())

@@ -1,4 +1,4 @@
-"""Search filters for the accounts of agents."""
+"""Search filters for accounts by GUID, wherever they stand, and by group."""
 
 from collections.abc import Iterable
 
@@ -11,6 +11,11 @@ def guids_filter(guids: Iterable[ObjectGuid]) -> str:
     """Return the filter for the objects with these GUIDs."""
     parts = (f"(objectGUID={escape_filter_value(guid_to_bytes(guid))})" for guid in guids)
     return f"(|{''.join(parts)})"
+
+
+def deleted_filter(guids: Iterable[ObjectGuid]) -> str:
+    """Return the filter for those of the objects with these GUIDs that were deleted."""
+    return f"(&(isDeleted=TRUE){guids_filter(guids)})"
 
 
 def members_filter(dn: str) -> str:

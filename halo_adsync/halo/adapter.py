@@ -26,7 +26,7 @@ from halo_adsync.halo.port import SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.halo.probe import Finding, probe
 from halo_adsync.halo.search import UserSearch
 from halo_adsync.halo.statuses import complaint
-from halo_adsync.halo.tickets import TICKETS, encode_ticket, same_ticket
+from halo_adsync.halo.tickets import TICKETS, decode_ticket, encode_ticket, same_ticket
 from halo_adsync.halo.users import UserReader
 from halo_adsync.model import (
     CustomField,
@@ -38,8 +38,11 @@ from halo_adsync.model import (
     HaloUserId,
     Meter,
     ObjectGuid,
+    Tickets,
 )
 
+TICKETS_SHOWN = 3
+"""How many of somebody's tickets are named."""
 _GENERAL = "This is a General User of Halo, which stands for nobody in particular; it is never written."
 
 
@@ -141,6 +144,15 @@ class HaloInstance:
     def custom_fields(self) -> Sequence[CustomField]:
         """Return the custom fields of the instance, those of other records than users too."""
         return decode_fields(records(self._api.get("/FieldInfo", {"includevalues": "true"}), FIELD_INFO))
+
+    def tickets(self, user: HaloUserId, *, open_only: bool) -> Tickets:
+        """Count a user's tickets, closed ones too unless `open_only`, and name the first few."""
+        query = {"user_id": str(user)} | ({"open_only": "true"} if open_only else {})
+        body = self._api.get("/Tickets", {**query, **page_parameters(1, size=TICKETS_SHOWN)})
+        listed = records(body, TICKETS)
+        count = record_count(body)
+        shown = tuple(map(decode_ticket, listed[:TICKETS_SHOWN]))
+        return Tickets(len(listed) if count is None else count, shown)
 
     def create_client(self, name: str, main_site: str, guid: ObjectGuid | None = None) -> HaloClient:
         """Create a client whose first site is called `main_site`; `guid` is the OU that it mirrors."""

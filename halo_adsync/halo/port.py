@@ -14,6 +14,7 @@ from halo_adsync.model import (
     HaloUserId,
     ObjectGuid,
     Seats,
+    Tickets,
 )
 
 
@@ -155,6 +156,10 @@ class Halo(Protocol):
 
     def custom_fields(self) -> Sequence[CustomField]:
         """Return the custom fields of the instance, those of other records than users too."""
+        ...
+
+    def tickets(self, user: HaloUserId, *, open_only: bool) -> Tickets:
+        """Count a user's tickets, closed ones too unless `open_only`, and name the first few."""
         ...
 
     def create_client(self, name: str, main_site: str, guid: ObjectGuid | None = None) -> HaloClient:

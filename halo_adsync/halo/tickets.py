@@ -3,11 +3,20 @@
 from collections.abc import Iterable
 from typing import Any
 
-from halo_adsync.halo.codec import Record, plain_text, record_id
+from halo_adsync.halo.codec import Record, identity, plain_text, record_id
 from halo_adsync.halo.port import TicketWrite
 
 TICKETS = "tickets"
 """The key that the list stands under."""
+
+
+def decode_ticket(record: Record) -> tuple[int, str]:
+    """Read a ticket's number and summary.
+
+    Raises:
+        HaloUnavailable: the record has no id.
+    """
+    return identity(record)[0], plain_text(record.get("summary")).strip()
 
 
 def encode_ticket(ticket: TicketWrite) -> dict[str, Any]:

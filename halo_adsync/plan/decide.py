@@ -6,6 +6,7 @@ from dataclasses import replace
 from halo_adsync.customer import Customer
 from halo_adsync.model import HaloUser, Link, ObjectGuid
 from halo_adsync.plan.diff import diff, diff_new
+from halo_adsync.plan.leavers import verdict
 from halo_adsync.plan.match import STAMP, Match
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Subject
@@ -17,7 +18,6 @@ NAME = "name"
 NO_NAME = "no name: the mapping of name gave nothing, and Halo takes nobody without one"
 NO_PLACE = "no rule says which site: add one, or a default_site"
 GONE = "not in the directory, or not in scope"
-LEFT = "leavers are left for a person to switch off"
 
 
 class Decider:
@@ -37,7 +37,7 @@ class Decider:
         matches: Mapping[ObjectGuid, Match],
         to_come: Collection[str] = (),
     ) -> None:
-        self._rules, self._halo, self._matches = customer.fields, halo, matches
+        self._customer, self._rules, self._halo, self._matches = customer, customer.fields, halo, matches
         self._sites = {*halo.places, *to_come}
 
     def decide(self, subject: Subject) -> Change:
@@ -58,18 +58,28 @@ class Decider:
 
     def absent(self, link: Link) -> Change:
         """Return the line of somebody who is linked, and whom no directory read brought."""
-        kind, reason = self._gone(link, GONE)
-        return Change(kind, link.guid, link.dn, reason, link.fields.get(NAME, ""), link.user)
+        kind, reason, base = self._gone(link, None)
+        name = link.fields.get(NAME, "")
+        return Change(kind, link.guid, link.dn, reason, name, link.user, base=base)
 
     def _outside(self, subject: Subject, reason: str, link: Link | None) -> Change:
-        kind, reason = (Kind.SKIPPED, reason) if link is None else self._gone(link, reason)
-        return _line(kind, subject, reason, link)
+        if link is None:
+            return _line(Kind.SKIPPED, subject, reason)
+        kind, why, base = self._gone(link, reason)
+        return replace(_line(kind, subject, why, link), base=base)
 
-    def _gone(self, link: Link, reason: str) -> tuple[Kind, str]:
+    def _gone(self, link: Link, proof: str | None) -> tuple[Kind, str, Link | None]:
+        """Return what becomes of a linked person who is not to be in Halo; with the link where it changes."""
         user = self._halo.users.get(link.user)
-        if user.active if user else link.active:
-            return Kind.HELD, f"a leaver ({reason}); {LEFT}"
-        return Kind.SKIPPED, reason
+        if user is None and self._halo.complete:
+            where = "moved, merged or deleted there already"
+            return Kind.SKIPPED, f"{proof or GONE}; Halo user {link.user} is {where}", None
+        if not (user.active if user else link.active):
+            return Kind.SKIPPED, proof or self._halo.departures.proofs.get(link.guid, GONE), None
+        if user is not None and user.general:
+            return Kind.HELD, f"Halo user {link.user} is a General User, which is never written", None
+        kind, reason = verdict(link, proof, self._halo.departures, self._customer)
+        return kind, reason, replace(link, active=True) if kind is Kind.DEACTIVATE else None
 
     def _where(self, subject: Subject) -> Option | None:
         """Return the best option whose site is there, or will be: else the next run would move people on."""

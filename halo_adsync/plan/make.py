@@ -29,7 +29,8 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
     decider = Decider(customer, halo, match_people(customer, survey, halo), to_come)
     lines = [allow(decider.decide(subject), customer.policy) for subject in survey.subjects]
     seen = {subject.person.guid for subject in survey.subjects}
-    lines += [decider.absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
+    absent = (link for guid, link in sorted(halo.links.items()) if guid not in seen)
+    lines += [allow(decider.absent(link), customer.policy) for link in absent]
     changes = [line for line in lines if line.kind is not Kind.UNCHANGED or line.adopts]
     renamed, kept_names = renames(survey.wanted_sites(), halo.places)
     opened, told = tickets(customer, survey.subjects, lines, halo, mode)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from halo_adsync.model import Decision, HaloUser, HaloUserId, Link, ObjectGuid, Place
+from halo_adsync.plan.leavers import Departures
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,5 @@ class HaloSide:
     """Whether an earlier run has brought everybody to Halo, so that who is created now is new."""
     complete: bool = False
     """Whether `users` are all users of the mapped clients, so that a linked user not among them is gone."""
+    departures: Departures = field(default_factory=Departures)
+    """What is known of people who may have left."""

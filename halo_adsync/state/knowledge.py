@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from itertools import batched
 
-from halo_adsync.model import CustomerId, CustomField, Decision, Footing, ObjectGuid
+from halo_adsync.model import CustomerId, CustomField, Decision, Footing, Keep, Leaver, ObjectGuid
 from halo_adsync.state import rows
 from halo_adsync.state.lease import Lease
+from halo_adsync.state.lines import ROOM
 from halo_adsync.state.table import Conflict, Operation, Row, Table
 
-INSTANCE, CUSTOM_FIELDS = "instance", "custom-fields"
+INSTANCE, CUSTOM_FIELDS, BASELINE = "instance", "custom-fields", "baseline"
 
 
 class Knowledge:
@@ -34,6 +36,49 @@ class Knowledge:
         with suppress(Conflict):
             gone = Row(self.customer, rows.decision_key(guid), {})
             self._table.transact(self.customer, [Operation("delete", gone)])
+
+    def leavers(self) -> dict[ObjectGuid, Leaver]:
+        """Return what is kept of people who may have left, by GUID."""
+        found = self._table.query(self.customer, "leaver|", rows.after("leaver|"))
+        return {leaver.guid: leaver for leaver in map(rows.leaver_of, found)}
+
+    def keep_leavers(
+        self, leavers: Mapping[ObjectGuid, Leaver], known: Mapping[ObjectGuid, Leaver], lease: Lease
+    ) -> None:
+        """Keep these rows of people who may have left, in the place of those that are known."""
+        changed = [leaver for guid, leaver in leavers.items() if known.get(guid) != leaver]
+        operations = [Operation("put", rows.leaver_row(self.customer, leaver)) for leaver in changed]
+        operations += [
+            Operation("delete", Row(self.customer, rows.leaver_key(guid), {}))
+            for guid in sorted(known.keys() - leavers.keys())
+        ]
+        for some in batched(operations, ROOM, strict=False):
+            lease.transact(some)
+
+    def keeps(self) -> dict[ObjectGuid, Keep]:
+        """Return who is kept whatever the directory says, by GUID."""
+        found = self._table.query(self.customer, "keep|", rows.after("keep|"))
+        return {keep.guid: keep for keep in map(rows.keep_of, found)}
+
+    def keep(self, keep: Keep) -> None:
+        """Keep somebody whatever the directory says."""
+        self._table.transact(self.customer, [Operation("put", rows.keep_row(self.customer, keep))])
+
+    def unkeep(self, guid: ObjectGuid) -> None:
+        """Let the directory decide about somebody again."""
+        with suppress(Conflict):
+            gone = Row(self.customer, rows.keep_key(guid), {})
+            self._table.transact(self.customer, [Operation("delete", gone)])
+
+    def baseline(self) -> dict[str, int] | None:
+        """Return how many people each directory showed at the last complete run; None before the first."""
+        row = self._table.get(self.customer, BASELINE)
+        return json.loads(rows.unpack_text("data", row.values)) if row else None
+
+    def keep_baseline(self, read: Mapping[str, int], lease: Lease) -> None:
+        """Keep how many people each directory showed, for the next run to be judged by."""
+        row = Row(self.customer, BASELINE, rows.pack_text("data", rows.to_json(dict(read))))
+        lease.transact([Operation("put", row)])
 
     def anchors(self) -> dict[str, ObjectGuid]:
         """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""

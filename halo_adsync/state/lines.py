@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.model import Link, Place, RunId
+from halo_adsync.model import Leaver, Link, Place, RunId
 from halo_adsync.plan.types import RENAMES, Change, Record
 from halo_adsync.state import rows
 from halo_adsync.state.runs import Run
@@ -27,7 +27,7 @@ class Line:
     number: int
     change: Change
     status: str = "pending"
-    """`pending`, `done` or `failed`; `noted` where nothing had to be done."""
+    """`pending`, `done`, `failed`, `held` where a ticket came up; `noted` where nothing had to be done."""
     outcome: str = ""
     """Halo's words, where it had any."""
 
@@ -43,6 +43,7 @@ class Settled:
     line: Line
     link: Link | None = None
     place: Place | None = None
+    leaver: Leaver | None = None
     ticket: bool = False
     """The person's ticket is not due any more."""
 
@@ -73,6 +74,8 @@ def operations_of(customer: str, run: RunId, settled: Settled) -> list[Operation
         written.append((rows.agent_row if is_agent else rows.link_row)(customer, settled.link))
     if settled.place:
         written.append(rows.place_row(customer, settled.place))
+    if settled.leaver:
+        written.append(rows.leaver_row(customer, settled.leaver))
     operations = [Operation("put", row) for row in written]
     if settled.ticket:
         operations.append(Operation("delete", rows.ticket_row(customer, line.change.guid)))
@@ -99,9 +102,9 @@ def portions[Item](
         yield portion, together
 
 
-def with_failed(run: Run, failed: Iterable[Line]) -> Run:
-    """Return the run with these lines' people and agents moved from their buckets to `failed`."""
-    lines = list(failed)
+def with_failed(run: Run, undone: Iterable[Line]) -> Run:
+    """Return the run with these lines' people and agents moved from their buckets to `failed`, or `held`."""
+    lines = list(undone)
     others = run.others_failed + sum(map(_is_nobodys, lines))
     return replace(run, counts=counted(run, lines), agents=counted_agents(run, lines), others_failed=others)
 
@@ -120,11 +123,12 @@ def counted_agents(run: Run, failed: Iterable[Line]) -> dict[str, int]:
     return counts
 
 
-def counted(run: Run, failed: Iterable[Line]) -> dict[str, int]:
-    """Return the run's counts with these lines' people moved from their buckets to `failed`."""
+def counted(run: Run, undone: Iterable[Line]) -> dict[str, int]:
+    """Return the run's counts with these lines' people moved from their buckets to `failed`, or `held`."""
     counts = dict(run.counts)
-    for kind in (line.change.kind.value for line in failed if line.change.record is Record.USER):
-        if kind in counts:
+    for line in undone:
+        kind = line.change.kind.value
+        if line.change.record is Record.USER and kind in counts:
             counts[kind] -= 1
-            counts["failed"] += 1
+            counts["held" if line.status == "held" else "failed"] += 1
     return counts

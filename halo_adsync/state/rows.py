@@ -15,10 +15,13 @@ from halo_adsync.model import (
     HaloClientId,
     HaloSiteId,
     HaloUserId,
+    Keep,
+    Leaver,
     Link,
     ObjectGuid,
     Place,
     RunId,
+    Tickets,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Record
 from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
@@ -123,6 +126,39 @@ def decision_of(row: Row) -> Decision:
 def ticket_row(customer: str, guid: str, since: str = "") -> Row:
     """Write that a ticket is due for a new person, since when (ISO 8601, UTC)."""
     return Row(customer, f"ticket|{guid}", {"since": since})
+
+
+def leaver_key(guid: str) -> str:
+    """Return the key of a leaver's row."""
+    return f"leaver|{guid}"
+
+
+def leaver_row(customer: str, leaver: Leaver) -> Row:
+    """Write what is kept of somebody who may have left."""
+    return Row(customer, leaver_key(leaver.guid), pack_text("data", to_json(asdict(leaver))))
+
+
+def leaver_of(row: Row) -> Leaver:
+    """Read what is kept of somebody who may have left."""
+    data = json.loads(unpack_text("data", row.values))
+    tickets = data.pop("tickets")
+    shown = tuple((number, summary) for number, summary in tickets["shown"]) if tickets else ()
+    return Leaver(**data, tickets=Tickets(tickets["count"], shown) if tickets else None)
+
+
+def keep_key(guid: str) -> str:
+    """Return the key of the row that keeps somebody."""
+    return f"keep|{guid}"
+
+
+def keep_row(customer: str, keep: Keep) -> Row:
+    """Write that somebody is kept."""
+    return Row(customer, keep_key(keep.guid), pack_text("data", to_json(asdict(keep))))
+
+
+def keep_of(row: Row) -> Keep:
+    """Read that somebody is kept."""
+    return Keep(**json.loads(unpack_text("data", row.values)))
 
 
 def place_row(customer: str, place: Place) -> Row:

@@ -86,6 +86,25 @@ class Run:
     """How many lines failed that are no people's, such as tickets."""
     notes: int = 0
     """How many rows hold the plan's lines that need nothing done."""
+    settings: str = ""
+    """The digest of the customer's settings that the plan was made with."""
+    allowed: int = 0
+    """How many lines may be applied without anybody's consent; with it, all."""
+    read: Mapping[str, int] = field(default_factory=dict)
+    """How many people each directory showed, by its id."""
+    approved_by: str = ""
+    approved: str = ""
+    rejected_by: str = ""
+    rejected: str = ""
+
+    def next_step(self) -> str:
+        """Return what a person may type next where the run waits for one; empty where it does not."""
+        if self.status is not Status.BLOCKED or self.rejected:
+            return ""
+        return (
+            f"Next: halo-adsync approve {self.customer} {self.id} --digest {self.digest}"
+            f"  or  halo-adsync reject {self.customer} {self.id}"
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return the run as `--json` and the HTTP API show it."""
@@ -107,6 +126,10 @@ class Run:
             "cost": dict(self.cost),
             "message": self.message,
             "cause": self.cause,
+            "approved_by": self.approved_by,
+            "approved": self.approved,
+            "rejected_by": self.rejected_by,
+            "rejected": self.rejected,
         }
 
 

@@ -251,6 +251,7 @@ class CustomerState(Knowledge):
             warnings=plan.warnings,
             total=len(work),
             notes=len(notes),
+            settings=plan.settings,
         )
         operations = [Operation("put", run_row(run))]
         if anchors != self.anchors():
@@ -283,7 +284,7 @@ class CustomerState(Knowledge):
         All in one transaction where they fit, else in several; lines are settled in order.
         """
         for some, operations in portions(settled, partial(operations_of, self.customer, run.id)):
-            failed = [one.line for one in some if one.line.status == "failed"]
-            run = replace(with_failed(run, failed), settled=some[-1].line.number + 1)
+            undone = [one.line for one in some if one.line.status in {"failed", "held"}]
+            run = replace(with_failed(run, undone), settled=some[-1].line.number + 1)
             lease.transact([*operations, Operation("put", run_row(run))])
         return run

@@ -79,5 +79,6 @@ def linked(change: Change, places: dict[str, Place], new: HaloUserId) -> Link:
             ObjectGuid(change.guid), new, place.client, HaloSiteId(0), True, DistinguishedName(""), {}
         )
     site = base.site if place is None or place.site is None else place.site
-    active = base.active or change.kind in {Kind.REACTIVATE, Kind.CREATE}
+    active = change.kind is not Kind.DEACTIVATE
+    active = active and (base.active or change.kind in {Kind.REACTIVATE, Kind.CREATE})
     return replace(base, site=site, active=active, fields={**base.fields, **written})

@@ -58,14 +58,17 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "customer",
         "plan",
         "directory.port",
-        "directory.dn",
         "errors",
         "halo.port",
         "looking_up",
         "services",
         "state",
+        "asking",
+        "departing",
     ),
-    "applying": ("model", "errors", "plan", "halo.port", "state"),
+    "asking": ("model", "customer", "directory.port", "directory.dn"),
+    "applying": ("model", "errors", "customer", "plan", "halo.port", "state"),
+    "departing": ("model", "customer", "plan", "directory.port", "halo.port"),
     "sync": ("model", "errors", "customer", "plan", "halo.port", "applying", "planning", "services", "state"),
     "schedule": ("model", "errors", "customer", "services", "state", "sync"),
 }
@@ -289,7 +292,16 @@ def test_the_triggers_go_through_the_bootstrap() -> None:
     app = set(imported(ast.parse((ROOT / "function_app.py").read_text("utf-8"))))
     assert all(full.startswith(("azure.functions", "functions.")) for full in app)
     allowed = ("bootstrap", "sync", "schedule", "health", "errors", "model", "state", "console", "customer*")
-    use_cases = ("access", "customers", "deciding", "explaining", "previewing", "plan.render")
+    use_cases = (
+        "access",
+        "approving",
+        "keeping",
+        "customers",
+        "deciding",
+        "explaining",
+        "previewing",
+        "plan.render",
+    )
     wrong = {
         (path.name, module)
         for path in (ROOT / "functions").glob("*.py")

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from halo_adsync.asking import read_request
 from halo_adsync.customer_file import parse
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import HaloClientId, HaloSiteId, Place
 from halo_adsync.plan.make import make_plan
 from halo_adsync.plan.survey import survey
 from halo_adsync.plan.types import SITE, Kind, Plan
-from halo_adsync.planning import read_request
 from tests.support.plan import (
     CLIENT_KEY,
     NOW,

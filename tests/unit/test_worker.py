@@ -46,6 +46,9 @@ KINDS = {
     "create_person": "httpTrigger",
     "forget_person": "httpTrigger",
     "health": "httpTrigger",
+    **dict.fromkeys(
+        ("approve_run", "reject_run", "list_held", "keep_person", "unkeep_person"), "httpTrigger"
+    ),
 }
 OPEN_TO_ALL = {"health"}
 QUEUE_NAME = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
