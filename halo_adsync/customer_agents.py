@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from halo_adsync.customer_connections import Part
 from halo_adsync.customer_values import Dn, Name, Source
-from halo_adsync.plan.templates import LOOKED_UP, MANAGER, compile_expression
+from halo_adsync.plan.templates import MANAGER, USERS_ONLY, compile_expression
 
 
 class FieldRule(Part):
@@ -68,7 +68,7 @@ class Agents(Part):
         if "name" not in fields:
             raise ValueError("must map name: Halo takes no agent without one")
         for name, rule in fields.items():
-            if used := compile_expression(rule.source).built_in & (MANAGER | LOOKED_UP):
+            if used := compile_expression(rule.source).built_in & (MANAGER | USERS_ONLY):
                 raise ValueError(f"{name} may not use {min(used)}, which is for users only")
         return fields
 

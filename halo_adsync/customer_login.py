@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from halo_adsync.customer_agents import FieldRule
 from halo_adsync.customer_connections import Part, SecretRef
 from halo_adsync.customer_values import Name, Url
-from halo_adsync.plan.templates import ENTRA_ID, LOOKED_UP, compile_expression
+from halo_adsync.plan.templates import ENTRA_ID, LOOKED_UP, USERS_ONLY, compile_expression
 
 PRINCIPAL_NAME = "userprincipalname"
 """The attribute with the name that people sign in to Entra with, in lower case."""
@@ -35,7 +35,7 @@ def refuse_looked_up(source: str, user: str) -> None:
     Raises:
         ValueError: it does.
     """
-    if used := compile_expression(source).built_in & LOOKED_UP:
+    if used := compile_expression(source).built_in & USERS_ONLY:
         raise ValueError(f"{user} may not use {min(used)}, which is for fields only")
 
 

@@ -15,7 +15,7 @@ from pydantic import (
 
 from halo_adsync.customer_connections import Part
 from halo_adsync.customer_values import Aliases, Dn, Name, SitePattern, Source, site_pattern
-from halo_adsync.plan.templates import LOOKED_UP, MANAGER, compile_expression
+from halo_adsync.plan.templates import MANAGER, USERS_ONLY, compile_expression
 
 type Moved = Literal["keep", "follow"]
 """What becomes of the people below an OU that is moved: they keep their places, or go where it is now."""
@@ -41,7 +41,7 @@ class SiteRef(_NameOrId):
 
 
 def _of_the_account_itself(value: str) -> str:
-    if used := compile_expression(value).built_in & (MANAGER | LOOKED_UP):
+    if used := compile_expression(value).built_in & (MANAGER | USERS_ONLY):
         raise ValueError(f"may not use {min(used)}: a place is found by the account's own attributes")
     return value
 

@@ -102,6 +102,8 @@ class Planner:
         target = self._target(state, halo)
         footing = remembered(state.footing(), self._customer, reads)
         facts = facts_of(self._services, self._customer, self._pulse)
+        if self._customer.agents.asked_for:
+            facts = replace(facts, agents=state.agent_links())
         found = survey(self._customer, reads, now, target, footing, facts=facts)
         side, known = self._side(state), state.leavers()
         search = Search(self._customer, self._open, partial(guids_request, anchors), now)

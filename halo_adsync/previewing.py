@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -123,6 +123,7 @@ def preview(
     subjects: Sequence[Subject] = ()
     used = compile_expression(expression).built_in
     facts = facts_of(services, trial, lambda: None) if used & LOOKED_UP else NOTHING_MORE
+    facts = replace(facts, agents=state.agent_links())
     if field is not None or used & MANAGER:
         subjects = _everybody(services, trial, target, facts)
     desired = (

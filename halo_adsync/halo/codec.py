@@ -57,7 +57,7 @@ _TEXTS = (
 FIELDS: Mapping[str, Kind] = {
     **dict.fromkeys(_TEXTS.split(), Kind.TEXT),
     **dict.fromkeys(("isserviceaccount", "neversendemails", "sendwelcomeemail"), Kind.FLAG),
-    **dict.fromkeys(("useadlogin", "adconnection"), Kind.NUMBER),
+    **dict.fromkeys(("useadlogin", "adconnection", "linked_agent_id"), Kind.NUMBER),
     "departments": Kind.IDS,
 }
 """Every user field that a customer's file may map, custom fields aside, with the kind of its value."""

@@ -44,7 +44,11 @@ MANAGER_AGENT = "manager_agent_id"
 ENTRA_ID = "entra_id"
 LOOKED_UP = frozenset({ENTRA_ID})
 """Names for what is known of people from elsewhere: the object id in Entra."""
-BUILT_IN = frozenset({"netbios", "guid", "dn", MANAGER_AGENT}) | MANAGER | LOOKED_UP
+AGENT_ID = "agent_id"
+"""The id of the Halo agent that somebody is as well."""
+USERS_ONLY = LOOKED_UP | {AGENT_ID}
+"""Names that only the fields of users may read."""
+BUILT_IN = frozenset({"netbios", "guid", "dn", MANAGER_AGENT}) | MANAGER | USERS_ONLY
 """Names that a template may use besides attributes: the domain's NetBIOS name, the account's GUID and DN,
 what is known of the manager, and what is known from elsewhere."""
 

@@ -241,6 +241,24 @@ def test_managers_are_agents_by_number(desk: Desk, directory: Directory) -> None
     assert (agents(desk.run()), desk.halo.requests) == ({"unchanged": COUNT}, [])
 
 
+def test_somebody_who_is_user_and_agent_is_linked(desk: Desk) -> None:
+    """The user's record names the agent, in the run after the one that made the agent; others stay blank."""
+    person = desk.directory.add_user("Both", PEOPLE, sAMAccountName="both", mail="both@corp.example")
+    desk.directory.set_members(AGENTS, [person])
+    data = plain(desk.builder.store().customer(CUSTOMER))
+    data["fields"] = {"name": "displayName", "login": "sAMAccountName", "linked_agent_id": "{{ agent_id }}"}
+    desk.builder.store().put_customer(parse(yaml_text.dump(data)))
+    assert agents(desk.run()) == {"create": 1}
+    run = desk.run()
+    assert (run.status, run.counts["update"]) == (Status.OK, 1)
+    (agent,) = desk.halo.agents.values()
+    linked = {user["name"]: user.get("linked_agent_id") for user in desk.halo.people}
+    assert linked.pop("Both") == agent["id"]
+    assert not any(linked.values())
+    desk.halo.forget_requests()
+    assert (desk.run().counts["update"], desk.halo.requests) == (0, [])
+
+
 def test_a_manager_of_users_and_one_of_agents_are_not_mixed(desk: Desk) -> None:
     """Each name of a template is for one kind of record; the sentence says which."""
     with pytest.raises(ConfigurationError, match=r"manager_email, which is for users only"):

@@ -16,6 +16,7 @@ KNOWN = {
     "sign-in": "login useadlogin azureoid azure_tenant_id",
     "place": "site_id site_id_int client_id department departments",
     "manager": "admanager manager_email",
+    "agent": "linked_agent_id",
     "state": "inactive isserviceaccount neversendemails sendwelcomeemail",
     "free": "other1 other2 other3 other4 other5 notes customfields",
 }
