@@ -17,6 +17,7 @@ from halo_adsync.plan.types import Kind
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.rows import to_json
 from halo_adsync.state.runs import Run, Status
+from halo_adsync.terminal import exit_status
 from tests.contract.halo_desk import Time
 from tests.contract.storage import AnyTable
 from tests.contract.sync_stage import (
@@ -313,6 +314,21 @@ def test_an_emptied_directory_is_refused_and_counts_for_nothing(stage: Stage, di
         assert run.digest in run.next_step()
     assert stage.writes() == []
     assert stage.state.leavers() == {}
+    assert all(link.active for link in stage.state.links().values())
+
+
+def test_half_a_read_is_refused_and_counts_for_nothing(stage: Stage, directory: Directory) -> None:
+    """The run fails, exit status 5, and names the server; the whole read after it finds no change."""
+    baseline = stage.state.baseline()
+    directory.faults.die_after = HEADCOUNT - 1
+    for _ in range(4):
+        run = go(stage)
+        assert (run.status, run.cause, exit_status(run)) == (Status.FAILED, "IncompleteRead", 5)
+        assert f"localhost:{directory.ldaps_port} ended the connection" in run.message
+    assert stage.writes() == []
+    assert (stage.state.leavers(), stage.state.baseline()) == ({}, baseline)
+    directory.faults.die_after = None
+    assert people(go(stage)) == {}
     assert all(link.active for link in stage.state.links().values())
 
 
