@@ -42,7 +42,8 @@ def readiness(
 
 
 def _lines(found: Readiness, shown: int | None) -> Iterator[str]:
-    yield f"Of {found.people} people in scope, nothing keeps {found.ready} from being signed in automatically"
+    able = f"{found.ready} of {found.people} people in scope"
+    yield f"{able} can be signed in automatically, as far as the directory tells"
     for warning in found.warnings:
         yield f"Warning: {warning}"
     counts = found.counts()

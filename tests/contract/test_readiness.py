@@ -33,6 +33,6 @@ def test_readiness_reads_the_directory_and_nothing_else(
     assert found["ready"] == 1
     assert halo.requests == []
     text = CliRunner().invoke(cli, ["readiness", "company", "--all"]).output
-    assert f"Of {found['people']} people in scope, nothing keeps 1 from" in text
+    assert f"1 of {found['people']} people in scope can be signed in automatically" in text
     assert text.count("    upn_not_routable: ") == found["counts"]["upn_not_routable"]
     assert f"  {second}\n    disabled: the account is disabled" in text
