@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 
+from halo_adsync.applying_agents import refusals
 from halo_adsync.customer import Customer
 from halo_adsync.errors import Doubtful, RecordRejected
 from halo_adsync.halo.port import Halo, SiteWrite, TicketWrite, UserOutcome, UserWrite
@@ -220,7 +221,7 @@ class Applier:
 
     def _agents(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
         """Write one batch of agents; who finds no licence free, or cannot hand tickets over, fails."""
-        refused = self._without_seat(lines) | self._not_handed_over(lines)
+        refused = refusals(lines, self._halo.agents)
         ready = [line.change for line in lines if line.number not in refused]
         writes = [self._write(change) for change in ready if change.kind in WRITES]
         outcomes: dict[ObjectGuid, UserOutcome] = {}
@@ -232,28 +233,6 @@ class Applier:
             else self._settle(line, outcomes.get(ObjectGuid(line.change.guid)))
             for line in lines
         ]
-
-    def _without_seat(self, lines: Sequence[Line]) -> dict[int, str]:
-        """Count the licences once more, right before they are taken."""
-        wanting = [line for line in lines if line.change.kind in {Kind.CREATE, Kind.REACTIVATE}]
-        if not wanting:
-            return {}
-        seats = self._halo.agents.seats()
-        free = max(seats.total - seats.taken, 0) if seats else 0
-        return {line.number: "no licence is free for this agent any more" for line in wanting[free:]}
-
-    def _not_handed_over(self, lines: Sequence[Line]) -> dict[int, str]:
-        """Hand over the tickets of agents who are to be disabled; say of which that did not work."""
-        failed: dict[int, str] = {}
-        for line in lines:
-            agent, heir = line.change.user, line.change.hands_to
-            if line.change.kind is not Kind.DEACTIVATE or agent is None or heir is None:
-                continue
-            try:
-                self._halo.agents.reassign(agent, heir)
-            except (Doubtful, RecordRejected) as error:
-                failed[line.number] = f"not disabled, because tickets could not be handed over: {error}"
-        return failed
 
     def _lacks_place(self, change: Change) -> bool:
         return bool(change.place) and change.place not in self._places

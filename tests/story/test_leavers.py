@@ -14,7 +14,7 @@ import pytest
 from devstack.halo import SimulatedHalo
 from devstack.samba import SambaDomain
 from tests.story.conftest import story_settings
-from tests.story.stage import ACCOUNT
+from tests.story.stage import customer_file
 from tests.story.telling import CommandLine, Summary
 
 pytestmark = [pytest.mark.samba, pytest.mark.azurite]
@@ -70,24 +70,11 @@ def office(domain: SambaDomain, storage: str, tmp_path_factory: pytest.TempPathF
         office = Office(domain, halo, command_line, domain.add_ou("People", top), domain.add_ou("Attic"))
         for number in range(PEOPLE):
             domain.add_user(f"Leaver {number:02}", office.ou, mail=f"leaver{number}@corp.example")
+        known = customer_file(domain, halo, CUSTOMER, office.ou)
         applied = command_line.apply(
             {
-                "id": CUSTOMER,
-                "name": "The office",
+                **{key: known[key] for key in ("id", "name", "halo", "directories")},
                 "policy": "full",
-                "halo": {
-                    "url": halo.url,
-                    "client_id": halo.client_id,
-                    "client_secret": {"secret": "story-halo"},
-                },
-                "directories": [
-                    {
-                        "id": "corp",
-                        "servers": [f"{domain.host}:{domain.port}"],
-                        "ca_file": str(domain.ca_path),
-                        "bind": {"user": ACCOUNT, "password": {"secret": "story-ad"}},
-                    }
-                ],
                 "scope": {"include": [office.ou]},
                 "placement": {"client": {"name": "The office"}},
             }
