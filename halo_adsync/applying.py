@@ -1,9 +1,10 @@
 """Applying: settle a stored plan in order, in batches, with nothing lost and nothing done twice."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
+from typing import Protocol
 
 from halo_adsync.applying_agents import refusals
 from halo_adsync.customer import Customer
@@ -28,6 +29,14 @@ from halo_adsync.plan.wanted import WantedClient, WantedSite
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState, Line, Settled
+
+
+class Write(Protocol):
+    """Writes one batch of users, or of agents."""
+
+    def __call__(self, writes: Sequence[UserWrite], *, resumed: bool) -> Sequence[UserOutcome]:
+        """Return one outcome for each write."""
+        ...
 
 
 class Applier:
@@ -182,15 +191,18 @@ class Applier:
         self._sites.clear()
 
     def _people(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
-        """Write one batch of people; lines whose site is missing fail by themselves."""
-        held = self._held(lines)
-        ready = [line for line in lines if line.number not in held and not self._lacks_place(line.change)]
+        """Write one batch of people; who has tickets by now is held."""
+        return self._written(lines, self._held(lines), self._halo.write_users, resumed=resumed)
+
+    def _written(
+        self, lines: Sequence[Line], aside: Mapping[int, Settled], write: Write, *, resumed: bool
+    ) -> list[Settled]:
+        """Write one batch but for what is set aside; lines whose site is missing fail by themselves."""
+        ready = [line for line in lines if line.number not in aside and not self._lacks_place(line.change)]
         writes = [self._write(line.change) for line in ready if line.change.kind in WRITES]
-        outcomes: dict[ObjectGuid, UserOutcome] = {}
-        if writes:
-            outcomes = {outcome.guid: outcome for outcome in self._halo.write_users(writes, resumed=resumed)}
+        outcomes = {outcome.guid: outcome for outcome in write(writes, resumed=resumed)} if writes else {}
         return [
-            held.get(line.number) or self._settle(line, outcomes.get(ObjectGuid(line.change.guid)))
+            aside.get(line.number) or self._settle(line, outcomes.get(ObjectGuid(line.change.guid)))
             for line in lines
         ]
 
@@ -200,8 +212,6 @@ class Applier:
         for line in lines:
             user = line.change.user
             if line.change.kind is not Kind.DEACTIVATE or user is None or self._tickets == "ignore":
-                continue
-            if line.change.record is not Record.USER:
                 continue
             tickets = self._halo.tickets(user, open_only=self._tickets == "open")
             if tickets.count:
@@ -222,17 +232,12 @@ class Applier:
     def _agents(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
         """Write one batch of agents; who finds no licence free, or cannot hand tickets over, fails."""
         refused = refusals(lines, self._halo.agents)
-        ready = [line.change for line in lines if line.number not in refused]
-        writes = [self._write(change) for change in ready if change.kind in WRITES]
-        outcomes: dict[ObjectGuid, UserOutcome] = {}
-        if writes:
-            outcomes = {outcome.guid: outcome for outcome in self._halo.agents.write(writes, resumed=resumed)}
-        return [
-            Settled(replace(line, status="failed", outcome=refused[line.number]))
-            if line.number in refused
-            else self._settle(line, outcomes.get(ObjectGuid(line.change.guid)))
+        aside = {
+            line.number: Settled(replace(line, status="failed", outcome=refused[line.number]))
             for line in lines
-        ]
+            if line.number in refused
+        }
+        return self._written(lines, aside, self._halo.agents.write, resumed=resumed)
 
     def _lacks_place(self, change: Change) -> bool:
         return bool(change.place) and change.place not in self._places

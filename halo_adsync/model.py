@@ -19,6 +19,8 @@ HaloClientId = NewType("HaloClientId", int)
 HaloSiteId = NewType("HaloSiteId", int)
 HaloUserId = NewType("HaloUserId", int)
 
+TEAM, ROLE, YES = "team:", "role:", "yes"
+"""How the fields of an agent are called that stand for a team or a role, and what they hold."""
 type AttributeValue = str | tuple[str, ...]
 """One value as text, or several in a stable order. Binary values are base64, times are ISO 8601 in UTC."""
 

@@ -96,14 +96,13 @@ class Planner:
             ConfigurationError: the file names a client or site that is not there.
         """
         anchors, now = state.anchors(), self._services.now()
-        linked = frozenset(state.agent_links()) if self._customer.agents.asked_for else frozenset()
+        agents = state.agent_links() if self._customer.agents.asked_for else {}
+        linked = frozenset(agents)
         reads = [self._read(directory, anchors, linked) for directory in self._customer.directories]
         self._pulse()
         target = self._target(state, halo)
         footing = remembered(state.footing(), self._customer, reads)
-        facts = facts_of(self._services, self._customer, self._pulse)
-        if self._customer.agents.asked_for:
-            facts = replace(facts, agents=state.agent_links())
+        facts = replace(facts_of(self._services, self._customer, self._pulse), agents=agents)
         found = survey(self._customer, reads, now, target, footing, facts=facts)
         side, known = self._side(state), state.leavers()
         search = Search(self._customer, self._open, partial(guids_request, anchors), now)
@@ -121,7 +120,7 @@ class Planner:
             plan = make_plan(self._customer, found, side, self._mode)
         kept = to_keep(plan, departures)
         if self._customer.agents.asked_for:
-            plan = self._agents(reads, state, halo).beside(plan)
+            plan = self._agents(reads, agents, halo).beside(plan)
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
         shown = {read.directory: len(read.people) for read in reads}
         ground = Ground(side.links, side.places, shown, state.baseline())
@@ -153,9 +152,11 @@ class Planner:
         established = is_established(state.runs(RUNS_LOOKED_THROUGH))
         return replace(side, tickets_due=due, established=established)
 
-    def _agents(self, reads: Sequence[DirectoryRead], state: CustomerState, halo: Halo) -> AgentLines:
+    def _agents(
+        self, reads: Sequence[DirectoryRead], links: Mapping[ObjectGuid, Link], halo: Halo
+    ) -> AgentLines:
         """Plan the agents; Halo is asked where somebody is new or something is to be written."""
-        customer, side = self._customer, AgentSide(state.agent_links())
+        customer, side = self._customer, AgentSide(links)
         found = candidates(customer, reads, side.links, self._services.now(), Target())
         told = tuple(circles(customer, reads, found))
         lines = agent_lines(customer, found, side).with_warnings(told)

@@ -15,12 +15,13 @@ from halo_adsync.halo.codec import (
     LOGIN_FIELD,
     Record,
     identity,
+    is_true,
     plain_text,
     record_guid,
     record_id,
 )
 from halo_adsync.halo.port import UserWrite
-from halo_adsync.model import HaloClientId, HaloSiteId, HaloUser, HaloUserId, Seats
+from halo_adsync.model import ROLE, TEAM, YES, HaloClientId, HaloSiteId, HaloUser, HaloUserId, Seats
 
 AGENT_FIELDS = frozenset({
     "name", "firstname", "surname", "initials", "email", "jobtitle", "sms", "ad", "activedirectory_dn",
@@ -37,7 +38,6 @@ FROM_USERS: Mapping[str, str] = {
     "mobilenumber": "sms",
 }
 """What agents' fields are called that have another name among users."""
-TEAM, ROLE, YES = "team:", "role:", "yes"
 _TOTAL = ("license_count", "licence_count")
 _TAKEN = ("licenses_in_use", "licences_in_use", "named_licences_in_use")
 
@@ -64,9 +64,9 @@ def decode_agent(record: Record, fields: Collection[str], own: int | None) -> Ha
         id=HaloUserId(number),
         client=HaloClientId(0),
         site=HaloSiteId(0),
-        active=not _is_true(record, "isdisabled"),
+        active=not is_true(record.get("isdisabled")),
         guid=record_guid(record),
-        general=_is_true(record, "isapiagent") or number == own or number <= 0,
+        general=is_true(record.get("isapiagent")) or number == own or number <= 0,
         managed_elsewhere=False,
         fields=values | dict.fromkeys(_memberships(record), YES),
     )
@@ -79,7 +79,7 @@ def is_assigned(ticket: Record, agent: int) -> bool:
 
 def takes_seat(record: Record) -> bool:
     """Tell whether an agent costs a licence: enabled, and not for the API only."""
-    return not _is_true(record, "isdisabled") and not _is_true(record, "isapiagent")
+    return not is_true(record.get("isdisabled")) and not is_true(record.get("isapiagent"))
 
 
 def decode_seats(body: Any, counted: int) -> Seats | None:
@@ -185,7 +185,3 @@ def _numbers(parts: Sequence[Record], names: Sequence[str]) -> Iterator[int]:
             text = plain_text(part.get(name))
             if text.isdecimal():
                 yield int(text)
-
-
-def _is_true(record: Record, name: str) -> bool:
-    return plain_text(record.get(name)).lower() in {"true", "1"}

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from halo_adsync.customer import Agents, Customer, FieldRule
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.model import HaloUser, HaloUserId, Link, ObjectGuid, Seats
+from halo_adsync.model import ROLE, TEAM, YES, HaloUser, HaloUserId, Link, ObjectGuid, Seats
 from halo_adsync.plan.diff import diff, diff_new
 from halo_adsync.plan.match import STAMP, Match, Newcomer, match
 from halo_adsync.plan.order import in_order
 from halo_adsync.plan.policy import allow
 from halo_adsync.plan.seats import within_seats
-from halo_adsync.plan.staff import NAME, ROLE, TEAM, YES, Candidate
+from halo_adsync.plan.staff import NAME, Candidate
 from halo_adsync.plan.types import Change, FieldChange, Kind, Plan, Record
 
 _MARK = FieldRule.model_validate({"from": "dn", "blank": "clear"})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_values import NAMES_OF_PEOPLE, is_same_dn
-from halo_adsync.model import HaloUserId, Keep, Leaver, Link, ObjectGuid, Tickets
+from halo_adsync.model import Keep, Leaver, Link, ObjectGuid, Tickets
 from halo_adsync.plan.types import Kind
 
 TOMBSTONE = "deleted in the directory"
@@ -119,11 +119,6 @@ def to_look_at(
     """Return whose tickets are counted in this run: newcomers first, then those not looked at for longest."""
     waiting = sorted(held, key=lambda guid: (rows[guid].looked, guid))
     return [*sorted(fresh), *waiting][:bound]
-
-
-def users_of(links: Mapping[ObjectGuid, Link], guids: Iterable[ObjectGuid]) -> dict[ObjectGuid, HaloUserId]:
-    """Return the Halo users of these people."""
-    return {guid: links[guid].user for guid in guids}
 
 
 def _is_dn_among(dn: str, named: Collection[str]) -> bool:

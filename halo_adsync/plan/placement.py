@@ -15,10 +15,9 @@ from halo_adsync.customer_values import site_pattern
 from halo_adsync.model import NEW_FOOTING, Container, DirectoryRead, Footing, ObjectGuid, Person
 from halo_adsync.plan.footing import as_counted, overrides
 from halo_adsync.plan.mapping import values_of
-from halo_adsync.plan.names import MirrorNames, clean_ou_name
+from halo_adsync.plan.names import MirrorNames
 from halo_adsync.plan.templates import ExpressionError, compile_expression
 from halo_adsync.plan.wanted import (
-    NAME_WIDTH,
     Option,
     WantedClient,
     WantedSite,
@@ -28,8 +27,6 @@ from halo_adsync.plan.wanted import (
     named_site,
     site_of,
 )
-
-__all__ = ["NAME_WIDTH", "Option", "Placing", "WantedClient", "WantedSite", "clean_ou_name", "client_of"]
 
 
 class Placing:

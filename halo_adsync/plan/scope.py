@@ -31,11 +31,7 @@ class Scoping:
             return outside
         if self._members is not None and person.guid not in self._members:
             return "in none of the groups in scope"
-        if not person.enabled:
-            return "the account is disabled"
-        if person.expires is not None and person.expires <= self._now:
-            return f"the account expired on {person.expires:%Y-%m-%d}"
-        return None
+        return why_unusable(person, self._now)
 
     def _why_not_there(self, parent: ObjectGuid) -> str | None:
         if any(self._tree.is_below(parent, top) for top in self._exclude):
@@ -43,3 +39,12 @@ class Scoping:
         if self._everywhere or any(self._tree.is_below(parent, top) for top in self._include):
             return None
         return "in no OU that is in scope"
+
+
+def why_unusable(person: Person, now: datetime) -> str | None:
+    """Return why nobody can use this account at a time, UTC; None where it is in use."""
+    if not person.enabled:
+        return "the account is disabled"
+    if person.expires is not None and person.expires <= now:
+        return f"the account expired on {person.expires:%Y-%m-%d}"
+    return None

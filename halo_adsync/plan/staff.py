@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from halo_adsync.customer import Agents, Customer
-from halo_adsync.model import DirectoryRead, Link, ObjectGuid, Person
+from halo_adsync.model import ROLE, TEAM, YES, DirectoryRead, Link, ObjectGuid, Person
 from halo_adsync.plan.managers import Managers, circle_warnings
 from halo_adsync.plan.mapping import Desired, Mapper, Target
+from halo_adsync.plan.scope import why_unusable
 from halo_adsync.plan.templates import MANAGER_AGENT, compile_expression
 
-TEAM, ROLE, YES = "team:", "role:", "yes"
-"""How the fields of an agent are called that stand for a team or a role, and what they hold."""
 NAME = "name"
 
 
@@ -51,7 +50,9 @@ def candidates(
             desired = mapper.desire(person, read.netbios)
             marks = _marks(block, read, person.guid)
             desired = replace(desired, fields={**desired.fields, **marks})
-            outside = _why_not(person, now) if chosen else "in none of the agents' groups and OUs any more"
+            outside = (
+                why_unusable(person, now) if chosen else "in none of the agents' groups and OUs any more"
+            )
             found.setdefault(person.guid, Candidate(person, outside, desired))
     if resting := mapper.using(frozenset({MANAGER_AGENT})):
         found = dict(_with_managers(found, reads, links, mapper, resting))
@@ -87,14 +88,6 @@ def circles(customer: Customer, reads: Sequence[DirectoryRead], found: Iterable[
     if any(MANAGER_AGENT in compile_expression(rule.source).built_in for rule in rules):
         names = {one.person.guid: one.person.dn for one in found if one.outside is None}
         yield from circle_warnings(Managers(reads).circles(names), names)
-
-
-def _why_not(person: Person, now: datetime) -> str | None:
-    if not person.enabled:
-        return "the account is disabled"
-    if person.expires is not None and person.expires <= now:
-        return f"the account expired on {person.expires:%Y-%m-%d}"
-    return None
 
 
 def _marks(block: Agents, read: DirectoryRead, guid: ObjectGuid) -> dict[str, str]:

@@ -13,7 +13,7 @@ from halo_adsync.mirroring import Proposal, Wish, guess_top, propose, with_mirro
 from halo_adsync.model import Container, DirectoryRead, DistinguishedName, ObjectGuid, Person, Tree
 from halo_adsync.plan.make import make_plan
 from halo_adsync.plan.mapping import Target
-from halo_adsync.plan.placement import clean_ou_name
+from halo_adsync.plan.names import clean_ou_name
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import survey
 from halo_adsync.plan.types import SITE, Kind

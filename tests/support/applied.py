@@ -15,10 +15,10 @@ from halo_adsync.model import (
     Place,
 )
 from halo_adsync.plan.match import STAMP
-from halo_adsync.plan.placement import WantedClient, WantedSite
 from halo_adsync.plan.places import find_client, find_site
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.types import SITE, Change, Kind, Plan
+from halo_adsync.plan.wanted import WantedClient, WantedSite
 
 
 @dataclass(frozen=True)

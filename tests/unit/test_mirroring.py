@@ -13,7 +13,7 @@ from halo_adsync.errors import ConfigurationError
 from halo_adsync.mirroring import Proposal, Wish, guess_top, propose, with_mirror
 from halo_adsync.model import Container, DirectoryRead, DistinguishedName, ObjectGuid, Person, Tree
 from halo_adsync.plan.mapping import Target
-from halo_adsync.plan.placement import clean_ou_name
+from halo_adsync.plan.names import clean_ou_name
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 BASE = "DC=corp,DC=example"

@@ -3,9 +3,10 @@
 import pytest
 
 from halo_adsync.model import HaloClient, HaloClientId, HaloSite, HaloSiteId, Place
-from halo_adsync.plan.placement import Placing, WantedClient, WantedSite
+from halo_adsync.plan.placement import Placing
 from halo_adsync.plan.places import find_client, find_site
 from halo_adsync.plan.types import Kind
+from halo_adsync.plan.wanted import WantedClient, WantedSite
 from tests.support.plan import (
     CLIENT,
     CLIENT_KEY,

@@ -20,9 +20,10 @@ from halo_adsync.model import (
     Place,
     Tree,
 )
-from halo_adsync.plan.placement import Placing, WantedClient, WantedSite
+from halo_adsync.plan.placement import Placing
 from halo_adsync.plan.places import find_client, find_site, same_site
 from halo_adsync.plan.scope import Scoping
+from halo_adsync.plan.wanted import WantedClient, WantedSite
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOP = "OU=Schools,DC=x"
