@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions.api import api
+from functions.audit import audit
 from functions.customers import customers
 from functions.leavers import leavers
 from functions.people import people
@@ -10,5 +11,5 @@ from functions.schedule import schedule
 from functions.sync import sync
 
 app = func.FunctionApp()
-for blueprint in (schedule, sync, api, customers, people, leavers):
+for blueprint in (schedule, sync, api, customers, people, leavers, audit):
     app.register_functions(blueprint)

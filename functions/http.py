@@ -38,8 +38,14 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Query(BaseModel):
+    """What stands behind the question mark of an address. An unknown name is an error here, too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class BadBodyError(BadRequest):
-    """The request's body is not what the route takes; the text says where."""
+    """The request's body, or its query, is not what the route takes; the text says where."""
 
 
 class WrongMediaError(BadRequest):
@@ -55,6 +61,19 @@ def read_body[Model: Body](req: func.HttpRequest, model: type[Model]) -> Model:
     raw = _bytes_of(req, MAX_BODY)
     try:
         return model.model_validate_json(raw.strip() or b"{}")
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+    raise BadBodyError([_problem_of(problem["loc"], problem["msg"]) for problem in problems])
+
+
+def read_query[Model: Query](req: func.HttpRequest, model: type[Model]) -> Model:
+    """Read what a request asks for in its address, but for the function key, which is the host's.
+
+    Raises:
+        BadBodyError: it is not what the route takes.
+    """
+    try:
+        return model.model_validate({name: text for name, text in req.params.items() if name != "code"})
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
     raise BadBodyError([_problem_of(problem["loc"], problem["msg"]) for problem in problems])
@@ -85,6 +104,12 @@ def answer(
 ) -> func.HttpResponse:
     """Return JSON."""
     return _response(data, status, "application/json", headers)
+
+
+def answer_csv(text: str, name: str) -> func.HttpResponse:
+    """Return a table as a file to save under that name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return func.HttpResponse(text, headers=headers, mimetype="text/csv", charset="utf-8")
 
 
 def run_accepted(customer: str, run: str) -> func.HttpResponse:

@@ -7,25 +7,24 @@ from itertools import takewhile
 from typing import Protocol
 
 from halo_adsync.applying_agents import refusals
+from halo_adsync.applying_places import PlaceMaker
 from halo_adsync.customer import Customer
 from halo_adsync.errors import Doubtful, RecordRejected
-from halo_adsync.halo.port import Halo, SiteWrite, TicketWrite, UserOutcome, UserWrite
+from halo_adsync.halo.port import Halo, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.model import (
     DistinguishedName,
-    HaloClient,
     HaloClientId,
-    HaloSite,
     HaloSiteId,
     Leaver,
     Link,
     ObjectGuid,
-    Place,
+    Parked,
 )
+from halo_adsync.pausing import check_failures
 from halo_adsync.plan.leavers import held_by
 from halo_adsync.plan.match import STAMP
-from halo_adsync.plan.places import find_client, find_site
+from halo_adsync.plan.parking import key_of, refused
 from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind, Record
-from halo_adsync.plan.wanted import WantedClient, WantedSite
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState, Line, Settled
@@ -59,13 +58,12 @@ class Applier:
         now: Callable[[], datetime],
     ) -> None:
         self._state, self._halo, self._lease, self._now = state, halo, lease, now
-        self._main_site = customer.placement.default_site or "Main"
         self._tickets = customer.leavers.tickets
         self._places = state.places()
-        self._clients: Sequence[HaloClient] | None = None
-        self._sites: dict[HaloClientId, list[HaloSite]] = {}
+        self._maker = PlaceMaker(halo, self._places, customer.placement.default_site or "Main")
         self._due: frozenset[ObjectGuid] | None = None
         self._rows: dict[ObjectGuid, Leaver] | None = None
+        self._parked: dict[str, Parked] | None = None
 
     def apply(self, run: Run, go_on: Callable[[Run], bool], *, in_doubt: bool) -> Run:
         """Settle line after line until all are, or `go_on` says that this slice is over.
@@ -78,13 +76,14 @@ class Applier:
         Raises:
             HaloRefused, HaloUnavailable, BudgetSpent: nothing more can be done now; what is settled stays so.
             LeaseLost: another run has taken over.
+        TooManyFailures: so many lines failed that something is wrong with more than these.
         """
         permitted = takewhile(lambda line: line.number < run.allowed, self._state.lines(run, run.settled))
         for batch in _batches(permitted, run.batch_size):
             if not go_on(run):
                 return run
             if batch[0].change.kind in STRUCTURE:
-                settled = [self._structure(batch[0])]
+                settled = [self._maker.settle(batch[0])]
             elif batch[0].change.record is Record.TICKET:
                 settled = [self._ticket(batch[0])]
             else:
@@ -92,62 +91,8 @@ class Applier:
                 settled = of(batch, resumed=in_doubt)
                 in_doubt = False
             run = self._state.settle(run, settled, self._lease)
+            check_failures(run)
         return run
-
-    def _structure(self, line: Line) -> Settled:
-        ensure = {Kind.CREATE_CLIENT: self._ensure_client, Kind.CREATE_SITE: self._ensure_site}.get(
-            line.change.kind, self._rename
-        )
-        try:
-            place = ensure(line.change)
-        except Doubtful:  # one more look and, if it is not there, one more try
-            self._forget()
-            try:
-                place = ensure(line.change)
-            except Doubtful as error:
-                return Settled(replace(line, status="failed", outcome=str(error)))
-            except RecordRejected as error:
-                return Settled(replace(line, status="failed", outcome=str(error)))
-        except RecordRejected as error:
-            return Settled(replace(line, status="failed", outcome=str(error)))
-        self._places[place.key] = place
-        return Settled(replace(line, status="done"), place=place)
-
-    def _ensure_client(self, change: Change) -> Place:
-        """Return the client, created only if a look shows that it is not there."""
-        guid = ObjectGuid(change.guid) if change.guid else None
-        if self._clients is None:
-            self._clients = self._halo.clients()
-        found = find_client(WantedClient(change.place, change.name, guid=guid), self._clients)
-        if found:
-            return found
-        created = self._halo.create_client(change.name, self._main_site, guid)
-        return Place(change.place, created.id, None, created.name, guid)
-
-    def _ensure_site(self, change: Change) -> Place:
-        """Return the site, created only if a look shows that it is not there."""
-        client = self._places.get(change.client)
-        if client is None:
-            raise RecordRejected("its client could not be created; see there")
-        if client.client not in self._sites:
-            self._sites[client.client] = list(self._halo.sites(client.client))
-        guid = ObjectGuid(change.guid) if change.guid else None
-        wanted = WantedSite(change.place, WantedClient(change.client), change.name, guid=guid)
-        found = find_site(wanted, client, self._sites[client.client])
-        if found:
-            return found
-        created = self._halo.create_site(SiteWrite(client.client, change.name, guid, change.dn or None))
-        self._sites[client.client].append(created)
-        return Place(change.place, client.client, created.id, created.name, guid)
-
-    def _rename(self, change: Change) -> Place:
-        """Give a client or a site its OU's name; done twice, it comes to the same."""
-        place = self._places[change.place]
-        if place.site is None:
-            self._halo.rename_client(place.client, change.name)
-        else:
-            self._halo.rename_site(place.site, change.name)
-        return replace(place, name=change.name)
 
     def _ticket(self, line: Line) -> Settled:
         """Open a new person's ticket, if it is not open yet; a second look tells where no answer came."""
@@ -186,10 +131,6 @@ class Applier:
             )
         )
 
-    def _forget(self) -> None:
-        self._clients = None
-        self._sites.clear()
-
     def _people(self, lines: Sequence[Line], *, resumed: bool) -> list[Settled]:
         """Write one batch of people; who has tickets by now is held."""
         return self._written(lines, self._held(lines), self._halo.write_users, resumed=resumed)
@@ -202,9 +143,22 @@ class Applier:
         writes = [self._write(line.change) for line in ready if line.change.kind in WRITES]
         outcomes = {outcome.guid: outcome for outcome in write(writes, resumed=resumed)} if writes else {}
         return [
-            aside.get(line.number) or self._settle(line, outcomes.get(ObjectGuid(line.change.guid)))
+            aside.get(line.number)
+            or self._with_parking(self._settle(line, outcomes.get(ObjectGuid(line.change.guid))), outcomes)
             for line in lines
         ]
+
+    def _with_parking(self, settled: Settled, outcomes: Mapping[ObjectGuid, UserOutcome]) -> Settled:
+        """Park what Halo refused, and let go of what it takes by now."""
+        line, change = settled.line, settled.line.change
+        if self._parked is None:
+            self._parked = self._state.parked()
+        before = self._parked.get(key_of(change))
+        if line.status == "done":
+            return replace(settled, unparked=before.key) if before else settled
+        if ObjectGuid(change.guid) not in outcomes:  # Halo was not asked
+            return settled
+        return replace(settled, parked=refused(change, before, line.outcome, self._now()))
 
     def _held(self, lines: Sequence[Line]) -> dict[int, Settled]:
         """Count the leavers' tickets once more, right before the write: who has one now is held."""

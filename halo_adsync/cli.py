@@ -12,6 +12,7 @@ import typer
 from halo_adsync import terminal
 from halo_adsync.bootstrap import Builder, actor
 from halo_adsync.bootstrap import app as builder
+from halo_adsync.cli_audit import audit
 from halo_adsync.cli_common import AsJson, Id, Mode, ModeOption, RunArgument, state_of, told, write_file
 from halo_adsync.cli_conflicts import conflicts
 from halo_adsync.cli_leavers import approve_with, held, keep, reject, unkeep
@@ -51,6 +52,7 @@ cli.command()(held)
 cli.command()(keep)
 cli.command()(unkeep)
 cli.command()(reject)
+cli.command()(audit)
 cli.add_typer(conflicts, name="conflict")
 cli.add_typer(customers, name="customer")
 cli.add_typer(halo, name="halo")

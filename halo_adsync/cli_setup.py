@@ -100,6 +100,7 @@ def customer_list(as_json: AsJson = False) -> None:
         for customer in found:
             shown = customer.get("problem") or "{name}  {policy}".format_map(customer)
             state = "" if customer.get("enabled", True) else "  (disabled)"
+            state += f"  (paused until {customer['paused_until']})" if "paused_until" in customer else ""
             terminal.output.print(f"{customer['id']}  {shown}{state}", markup=False)
         if not found:
             terminal.say("No customers yet. Next: halo-adsync customer apply FILE")

@@ -29,20 +29,8 @@ from halo_adsync.customer_placement import (
     rule_dns,
     rule_sources,
 )
-from halo_adsync.customer_values import (
-    Count,
-    Cron,
-    Dn,
-    Filter,
-    Identifier,
-    LookupTable,
-    Name,
-    Percent,
-    Quiet,
-    Region,
-    TableName,
-    Timezone,
-)
+from halo_adsync.customer_terms import Audit, Leavers, Limits, Notify, Schedule
+from halo_adsync.customer_values import Dn, Filter, Identifier, LookupTable, Name, Region, TableName
 from halo_adsync.model import CustomerId
 from halo_adsync.plan.filters import Shared, folded
 from halo_adsync.plan.templates import MANAGER, MANAGER_AGENT, compile_expression
@@ -58,6 +46,7 @@ __all__ = [
     "DirectoryBlock",
     "FieldRule",
     "GroupRule",
+    "Limits",
     "MirrorRule",
     "OuRule",
     "Placement",
@@ -109,49 +98,6 @@ DEFAULT_FIELDS: Mapping[str, str | dict[str, str]] = {
 }
 
 
-class Leavers(Part):
-    """When somebody counts as gone, and what holds them."""
-
-    missing_runs: Annotated[int, Field(ge=1, le=100)] = 3
-    tickets: Literal["open", "any", "ignore"] = "open"
-    keep: tuple[str, ...] = ()
-
-
-class DeactivateLimit(Part):
-    """How many deactivations one run may carry out; the first `always` are allowed in any case."""
-
-    percent: Percent = 10
-    count: Count = 100
-    always: Count = 3
-
-
-class Limits(Part):
-    """What one run may change before a person is asked. 0 means none."""
-
-    deactivate: DeactivateLimit = DeactivateLimit()
-    site_percent: Percent = 50
-    shrink_percent: Percent = 20
-    create: Count = 200
-    blocked: Literal["all", "deactivations"] = "all"
-
-
-class Schedule(Part):
-    """When runs start by themselves; a mode left out does not."""
-
-    delta: Cron | None = None
-    full: Cron | None = None
-    reconcile: Cron | None = None
-    timezone: Timezone = "UTC"
-    quiet: tuple[Quiet, ...] = ()
-
-
-class Notify(Part):
-    """Whom to tell."""
-
-    webhook: SecretRef
-    on: tuple[Literal["blocked", "failed", "partial", "ok"], ...] = ("blocked", "failed", "partial")
-
-
 class Customer(Part):
     """One customer: a Halo instance, its directories, and how the one follows the others."""
 
@@ -180,6 +126,7 @@ class Customer(Part):
     limits: Limits = Limits()
     schedule: Schedule = Schedule()
     notify: Notify | None = None
+    audit: Audit = Audit()
 
     @field_validator("directories")
     @classmethod
@@ -315,8 +262,9 @@ class Customer(Part):
             yield self.notify.webhook.secret
 
     def settings_digest(self) -> str:
-        """Return a digest over what a stored plan depends on: all but name, schedule and notifications."""
-        data = self.model_dump(mode="json", by_alias=True, exclude={"name", "enabled", "schedule", "notify"})
+        """Return a digest over what a stored plan depends on, which is not when, or whom to tell."""
+        beside = {"name", "enabled", "schedule", "notify", "audit"}
+        data = self.model_dump(mode="json", by_alias=True, exclude=beside)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

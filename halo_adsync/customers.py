@@ -5,11 +5,15 @@ from typing import Any
 
 from halo_adsync.customer_file import parse
 from halo_adsync.errors import BadRequest, ConfigurationError, NotFound
+from halo_adsync.pausing import LOOK_BACK, resting_until
 from halo_adsync.state.store import Store
 
 
 def listed(store: Store) -> Iterator[dict[str, Any]]:
-    """Yield every customer in short; of one whose kept file is not valid any more, the problem."""
+    """Yield every customer in short, with until when its schedule rests, if it does.
+
+    Of one whose kept file is not valid any more, the problem is told.
+    """
     for key in store.customer_ids():
         try:
             found = store.customer(key)
@@ -18,7 +22,9 @@ def listed(store: Store) -> Iterator[dict[str, Any]]:
         except ConfigurationError as error:
             yield {"id": key, "problem": str(error)}
         else:
-            yield {"id": key, "name": found.name, "enabled": found.enabled, "policy": found.policy}
+            rests = resting_until(store.of(found.key).runs(LOOK_BACK), store.now())
+            paused = {"paused_until": rests.isoformat()} if rests else {}
+            yield {"id": key, "name": found.name, "enabled": found.enabled, "policy": found.policy, **paused}
 
 
 def put(store: Store, key: str, text: str, halo_fields: frozenset[str]) -> tuple[bool, bool]:

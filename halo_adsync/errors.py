@@ -108,6 +108,10 @@ class RecordRejected(HaloAdSyncError):
     """Halo refused this one record; `HaloAdSyncError.args[0]` says why in Halo's words."""
 
 
+class TooManyFailures(HaloAdSyncError):
+    """So many of a run's changes failed that something is wrong with more than these."""
+
+
 class Doubtful(HaloAdSyncError):
     """A write went out and no clear answer came back: it may have happened."""
 

@@ -235,6 +235,22 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that Halo refused, which is not tried in every run."""
+
+    key: str
+    """Whose record of which kind: `user|GUID` or `agent|GUID`."""
+    digest: str
+    """Of what was to be written: something else is tried at once."""
+    failures: int
+    """How often in a row it was refused."""
+    until: str
+    """When it is tried again, ISO 8601 in UTC."""
+    said: str = field(repr=False)
+    """Halo's words."""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A client or a site that exists in Halo, under the key that placement gives it.
 

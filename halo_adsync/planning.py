@@ -25,26 +25,20 @@ from halo_adsync.model import (
     ObjectGuid,
     Place,
 )
-from halo_adsync.plan.agents import (
-    AgentLines,
-    AgentSide,
-    agent_lines,
-    check_names,
-    leaving,
-    match_agents,
-)
+from halo_adsync.plan.agents import AgentSide
 from halo_adsync.plan.custom import Known, resolved, with_custom
 from halo_adsync.plan.footing import remembered
 from halo_adsync.plan.guard import Ground
 from halo_adsync.plan.make import blanks_to_verify, ladder, make_plan, match_people
 from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.match import STAMP
+from halo_adsync.plan.parking import over, waiting
 from halo_adsync.plan.places import find_client, find_site, may_make, missing, same_client, same_site
 from halo_adsync.plan.side import HaloSide
-from halo_adsync.plan.staff import candidates, circles
 from halo_adsync.plan.survey import Survey, survey
 from halo_adsync.plan.types import Plan
 from halo_adsync.plan.wanted import WantedClient, WantedSite, client_of
+from halo_adsync.planning_agents import plan_agents
 from halo_adsync.services import Pulse, Services
 from halo_adsync.state.newcomers import RUNS_LOOKED_THROUGH, is_established
 from halo_adsync.state.store import CustomerState
@@ -72,6 +66,8 @@ class Planned:
     """What is to be kept of people who may have left, where the run counts."""
     leavers_before: Mapping[ObjectGuid, Leaver]
     """What was kept of them."""
+    over: tuple[str, ...] = ()
+    """The keys of parked records that need nothing any more."""
 
 
 class Planner:
@@ -81,7 +77,9 @@ class Planner:
         self._services, self._customer, self._mode = services, customer, mode
         self._meter, self._pulse = meter, pulse
 
-    def plan(self, state: CustomerState, halo: Halo, run: str, *, counts: bool) -> Planned:
+    def plan(
+        self, state: CustomerState, halo: Halo, run: str, *, counts: bool, retry: bool = False
+    ) -> Planned:
         """Read the directories completely, learn what is needed of Halo, and plan.
 
         Args:
@@ -89,6 +87,7 @@ class Planner:
             halo: where to ask.
             run: the run's id.
             counts: whether who is absent counts as missing once more.
+            retry: whether what is parked is tried all the same.
 
         Raises:
             IncompleteRead, DirectoryRefused: no plan is made from half a directory.
@@ -104,7 +103,8 @@ class Planner:
         footing = remembered(state.footing(), self._customer, reads)
         facts = replace(facts_of(self._services, self._customer, self._pulse), agents=agents)
         found = survey(self._customer, reads, now, target, footing, facts=facts)
-        side, known = self._side(state), state.leavers()
+        side, known, parked = self._side(state), state.leavers(), state.parked()
+        side = replace(side, parked={} if retry else waiting(parked, now))
         search = Search(self._customer, self._open, partial(guids_request, anchors), now)
         departures = absences(known, found, side.links, search, run, counts=counts)
         departures = replace(departures, keeps=state.keeps())
@@ -120,11 +120,16 @@ class Planner:
             plan = make_plan(self._customer, found, side, self._mode)
         kept = to_keep(plan, departures)
         if self._customer.agents.asked_for:
-            plan = self._agents(reads, agents, halo).beside(plan)
+            staff = AgentSide(agents, parked=side.parked)
+            plan = plan_agents(self._customer, reads, staff, halo.agents, mode=self._mode, now=now).beside(
+                plan
+            )
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
         shown = {read.directory: len(read.people) for read in reads}
         ground = Ground(side.links, side.places, shown, state.baseline())
-        return Planned(plan, resolved, learnt, footing, ground, kept, known)
+        return Planned(
+            plan, resolved, learnt, footing, ground, kept, known, tuple(over(parked, plan.changes))
+        )
 
     def _open(self, directory: DirectoryBlock) -> AbstractContextManager[Directory]:
         return self._services.open_directory(directory, self._meter)
@@ -151,29 +156,6 @@ class Planner:
         due = state.newcomers.due(self._services.now() - TICKETS_WAIT)
         established = is_established(state.runs(RUNS_LOOKED_THROUGH))
         return replace(side, tickets_due=due, established=established)
-
-    def _agents(
-        self, reads: Sequence[DirectoryRead], links: Mapping[ObjectGuid, Link], halo: Halo
-    ) -> AgentLines:
-        """Plan the agents; Halo is asked where somebody is new or something is to be written."""
-        customer, side = self._customer, AgentSide(links)
-        found = candidates(customer, reads, side.links, self._services.now(), Target())
-        told = tuple(circles(customer, reads, found))
-        lines = agent_lines(customer, found, side).with_warnings(told)
-        newcomers = any(one.outside is None and one.person.guid not in side.links for one in found)
-        if self._mode != "reconcile" and not newcomers and not lines.ask_halo:
-            return lines
-        desk = halo.agents
-        check_names(customer.agents, desk.teams(), desk.roles())
-        side = replace(side, agents=_by_id(desk.all()), seats=desk.seats())
-        matched = [m.user.id for m in match_agents(customer, found, side).values() if m.user is not None]
-        linked = [link.user for link in side.links.values()] if self._mode == "reconcile" else []
-        whole = _by_id(desk.agent(agent) for agent in sorted({*matched, *linked}))
-        side = replace(side, agents={**(side.agents or {}), **whole}, whole=frozenset(whole))
-        going = leaving(agent_lines(customer, found, side).changes)
-        counted = {agent: desk.open_tickets(agent) for agent in going}
-        side = replace(side, tickets={agent: n for agent, n in counted.items() if n is not None})
-        return agent_lines(customer, found, side).with_warnings(told)
 
     def _read(
         self,

@@ -10,6 +10,7 @@ from cronsim import CronSim
 from halo_adsync.customer import Customer, Schedule
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import Meter
+from halo_adsync.pausing import LOOK_BACK, resting_until
 from halo_adsync.services import Services
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status
@@ -38,7 +39,7 @@ def request_due(services: Services) -> Iterator[Request]:
         if not customer.enabled or not _has_any(customer.schedule):
             continue
         state = store.of(customer.key)
-        runs = [run for run in state.runs(50) if not run.status.is_open or state.is_going_on(run)]
+        runs = [run for run in state.runs(LOOK_BACK) if not run.status.is_open or state.is_going_on(run)]
         mode = due(customer, runs, services.now())
         if mode:
             yield Sync(services).request(customer.id, mode, REASON, "timer")
@@ -58,6 +59,8 @@ def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:
     schedule = customer.schedule
     zone = ZoneInfo(schedule.timezone)
     if any(run.status.is_open for run in runs) or is_quiet(schedule.quiet, now.astimezone(zone)):
+        return None
+    if resting_until(runs, now):
         return None
     for mode in WEIGHT:
         expression = getattr(schedule, mode)

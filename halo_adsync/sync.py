@@ -8,6 +8,7 @@ customer's lease and works on it for one slice. Whatever happens to the worker, 
   its batch may have reached Halo, and is looked up there before anything is created.
 """
 
+import logging
 import resource
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -23,9 +24,11 @@ from halo_adsync.errors import (
     HaloAdSyncError,
     LeaseLost,
     StateUnavailable,
+    TooManyFailures,
 )
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import Meter, ObjectGuid
+from halo_adsync.pausing import LOOK_BACK, rest
 from halo_adsync.plan.guard import judge, safe_lines
 from halo_adsync.plan.select import only
 from halo_adsync.planning import Planner
@@ -37,6 +40,7 @@ from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status, new_run_id
 from halo_adsync.state.store import CustomerState
 
+_log = logging.getLogger(__name__)
 SLICE_SECONDS = 480.0
 """How long a slice on the queue goes on taking new batches: far below the host's time limit."""
 
@@ -188,7 +192,8 @@ class Sync:
         part.state.save_run(run, part.lease)
         whole = not run.person
         planner = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse)
-        planned = planner.plan(part.state, halo, run.id, counts=whole)
+        retry = not (whole or run.dry_run)  # who asks for one person has mended something
+        planned = planner.plan(part.state, halo, run.id, counts=whole, retry=retry)
         plan = planned.plan if whole else only(planned.plan, ObjectGuid(run.person))
         violations = judge(part.customer, plan, planned.ground)
         allowed = safe_lines(part.customer, plan, planned.ground)
@@ -198,6 +203,7 @@ class Sync:
         run = replace(run, allowed=allowed, read=shown)
         if whole and not violations and not run.dry_run:
             part.state.keep_leavers(planned.leavers, planned.leavers_before, part.lease)
+            part.state.unpark(planned.over, part.lease)
         learnt = (planned.places, planned.anchors)
         return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=planned.footing)
 
@@ -253,7 +259,13 @@ class Sync:
         touched = part.meter.halo_writes > 0 or run.cost["halo_writes"] > 0 or run.settled or part.in_doubt
         status = Status.PARTIAL if touched else Status.FAILED
         run = replace(with_failed(run, part.state.lines(run, run.settled)), status=status)
-        return self._finish(replace(run, message=str(error), cause=_cause(error)), part)
+        run = replace(run, message=str(error), cause=_cause(error))
+        if isinstance(error, TooManyFailures):
+            strikes, until = rest(run, part.state.runs(LOOK_BACK), self._services.now())
+            run = replace(run, strikes=strikes, paused_until=until)
+            part.state.unpark(part.state.parked(), part.lease)  # the fault lies elsewhere
+            _log.error("The schedule of customer %s rests until %s: %s", run.customer, until, error)
+        return self._finish(run, part)
 
     def _finish(self, run: Run, part: _Slice) -> Run:
         finished = "" if run.status is Status.BLOCKED else self._services.now().isoformat()

@@ -66,7 +66,12 @@ def say_error(error: HaloAdSyncError) -> None:
 
 def print_json(data: Mapping[str, Any]) -> None:
     """Print one JSON object on standard output."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json_text(data))
+
+
+def json_text(data: Mapping[str, Any]) -> str:
+    """Return one JSON object as the command line prints it."""
+    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 
 def failure_json(customer: str, mode: str, error: HaloAdSyncError) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from halo_adsync.customer import Agents, Customer, FieldRule
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.model import ROLE, TEAM, YES, HaloUser, HaloUserId, Link, ObjectGuid, Seats
+from halo_adsync.model import ROLE, TEAM, YES, HaloUser, HaloUserId, Link, ObjectGuid, Parked, Seats
 from halo_adsync.plan.diff import diff, diff_new
 from halo_adsync.plan.match import STAMP, Match, Newcomer, match
 from halo_adsync.plan.order import in_order
+from halo_adsync.plan.parking import park
 from halo_adsync.plan.policy import allow
 from halo_adsync.plan.seats import within_seats
 from halo_adsync.plan.staff import NAME, Candidate
@@ -33,6 +34,8 @@ class AgentSide:
     """How many open tickets the agents have who are to be disabled."""
     whole: frozenset[HaloUserId] = frozenset()
     """The agents whose teams and roles were read."""
+    parked: Mapping[str, Parked] = field(default_factory=dict)
+    """The records whose time to be tried again has not come yet, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def agent_lines(customer: Customer, found: Sequence[Candidate], side: AgentSide)
     seen = {one.person.guid for one in found}
     lines = [decider.decide(one) for one in found]
     lines += [decider.absent(link) for guid, link in sorted(side.links.items()) if guid not in seen]
-    lines = [allow(line, customer.policy) for line in lines]
+    lines = [park(allow(line, customer.policy), side.parked) for line in lines]
     warnings: list[str] = []
     if side.agents is not None:
         lines, warnings = within_seats(lines, side.seats)

@@ -10,6 +10,7 @@ from halo_adsync.plan.decisions import decided_matches
 from halo_adsync.plan.match import STAMP, Match, Newcomer, match
 from halo_adsync.plan.onboarding import tickets
 from halo_adsync.plan.order import in_order
+from halo_adsync.plan.parking import park
 from halo_adsync.plan.places import may_make
 from halo_adsync.plan.policy import allow
 from halo_adsync.plan.renames import renames
@@ -27,10 +28,10 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
     """
     to_come = {site.key for site in survey.wanted_sites() if may_make(site, halo.places)}
     decider = Decider(customer, halo, match_people(customer, survey, halo), to_come)
-    lines = [allow(decider.decide(subject), customer.policy) for subject in survey.subjects]
+    decided = [decider.decide(subject) for subject in survey.subjects]
     seen = {subject.person.guid for subject in survey.subjects}
-    absent = (link for guid, link in sorted(halo.links.items()) if guid not in seen)
-    lines += [allow(decider.absent(link), customer.policy) for link in absent]
+    decided += [decider.absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
+    lines = [park(allow(line, customer.policy), halo.parked) for line in decided]
     changes = [line for line in lines if line.kind is not Kind.UNCHANGED or line.adopts]
     renamed, kept_names = renames(survey.wanted_sites(), halo.places)
     opened, told = tickets(customer, survey.subjects, lines, halo, mode)

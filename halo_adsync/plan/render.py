@@ -63,7 +63,7 @@ def as_csv(changes: Sequence[Change]) -> str:
         head = [change.kind.value, change.name, change.dn, change.guid, change.user or "", change.reason]
         for field, difference in change.fields.items() or [("", None)]:
             tail = [field, difference.before or "", difference.after] if difference else ["", "", ""]
-            writer.writerow([_harmless(str(cell)) for cell in (*head, *tail, change.record.value)])
+            writer.writerow([harmless(str(cell)) for cell in (*head, *tail, change.record.value)])
     return buffer.getvalue()
 
 
@@ -127,6 +127,7 @@ def _visible(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == _JOINER else f"\\u{ord(sign):04x}" for sign in text)
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
     dangerous = cell.lstrip().startswith(_DANGEROUS) or cell.startswith(("\t", "\r", "\n"))
     return f"'{cell}" if dangerous else cell

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from halo_adsync.model import Decision, HaloUser, HaloUserId, Link, ObjectGuid, Place
+from halo_adsync.model import Decision, HaloUser, HaloUserId, Link, ObjectGuid, Parked, Place
 from halo_adsync.plan.leavers import Departures
 
 
@@ -26,3 +26,5 @@ class HaloSide:
     """Whether `users` are all users of the mapped clients, so that a linked user not among them is gone."""
     departures: Departures = field(default_factory=Departures)
     """What is known of people who may have left."""
+    parked: Mapping[str, Parked] = field(default_factory=dict)
+    """The records whose time to be tried again has not come yet, by key."""

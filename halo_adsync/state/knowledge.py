@@ -1,14 +1,23 @@
 """What was learnt and decided of a customer: kept beside its links and runs, and outliving them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from itertools import batched
 
-from halo_adsync.model import CustomerId, CustomField, Decision, Footing, Keep, Leaver, ObjectGuid
-from halo_adsync.state import rows
+from halo_adsync.model import (
+    CustomerId,
+    CustomField,
+    Decision,
+    Footing,
+    Keep,
+    Leaver,
+    ObjectGuid,
+    Parked,
+)
+from halo_adsync.state import known_rows, rows
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.lines import ROOM
 from halo_adsync.state.table import Conflict, Operation, Row, Table
@@ -25,31 +34,33 @@ class Knowledge:
     def decisions(self) -> dict[ObjectGuid, Decision]:
         """Return what people decided, by GUID."""
         found = self._table.query(self.customer, "decision|", rows.after("decision|"))
-        return {decision.guid: decision for decision in map(rows.decision_of, found)}
+        return {decision.guid: decision for decision in map(known_rows.decision_of, found)}
 
     def decide(self, decision: Decision) -> None:
         """Keep a decision, in the place of an earlier one about the same account."""
-        self._table.transact(self.customer, [Operation("put", rows.decision_row(self.customer, decision))])
+        self._table.transact(
+            self.customer, [Operation("put", known_rows.decision_row(self.customer, decision))]
+        )
 
     def undecide(self, guid: ObjectGuid) -> None:
         """Forget a decision, if there is one."""
         with suppress(Conflict):
-            gone = Row(self.customer, rows.decision_key(guid), {})
+            gone = Row(self.customer, known_rows.decision_key(guid), {})
             self._table.transact(self.customer, [Operation("delete", gone)])
 
     def leavers(self) -> dict[ObjectGuid, Leaver]:
         """Return what is kept of people who may have left, by GUID."""
         found = self._table.query(self.customer, "leaver|", rows.after("leaver|"))
-        return {leaver.guid: leaver for leaver in map(rows.leaver_of, found)}
+        return {leaver.guid: leaver for leaver in map(known_rows.leaver_of, found)}
 
     def keep_leavers(
         self, leavers: Mapping[ObjectGuid, Leaver], known: Mapping[ObjectGuid, Leaver], lease: Lease
     ) -> None:
         """Keep these rows of people who may have left, in the place of those that are known."""
         changed = [leaver for guid, leaver in leavers.items() if known.get(guid) != leaver]
-        operations = [Operation("put", rows.leaver_row(self.customer, leaver)) for leaver in changed]
+        operations = [Operation("put", known_rows.leaver_row(self.customer, leaver)) for leaver in changed]
         operations += [
-            Operation("delete", Row(self.customer, rows.leaver_key(guid), {}))
+            Operation("delete", Row(self.customer, known_rows.leaver_key(guid), {}))
             for guid in sorted(known.keys() - leavers.keys())
         ]
         for some in batched(operations, ROOM, strict=False):
@@ -58,17 +69,28 @@ class Knowledge:
     def keeps(self) -> dict[ObjectGuid, Keep]:
         """Return who is kept whatever the directory says, by GUID."""
         found = self._table.query(self.customer, "keep|", rows.after("keep|"))
-        return {keep.guid: keep for keep in map(rows.keep_of, found)}
+        return {keep.guid: keep for keep in map(known_rows.keep_of, found)}
 
     def keep(self, keep: Keep) -> None:
         """Keep somebody whatever the directory says."""
-        self._table.transact(self.customer, [Operation("put", rows.keep_row(self.customer, keep))])
+        self._table.transact(self.customer, [Operation("put", known_rows.keep_row(self.customer, keep))])
 
     def unkeep(self, guid: ObjectGuid) -> None:
         """Let the directory decide about somebody again."""
         with suppress(Conflict):
-            gone = Row(self.customer, rows.keep_key(guid), {})
+            gone = Row(self.customer, known_rows.keep_key(guid), {})
             self._table.transact(self.customer, [Operation("delete", gone)])
+
+    def parked(self) -> dict[str, Parked]:
+        """Return the records that Halo refused, by key."""
+        found = self._table.query(self.customer, "parked|", rows.after("parked|"))
+        return {parked.key: parked for parked in map(known_rows.parked_of, found)}
+
+    def unpark(self, keys: Iterable[str], lease: Lease) -> None:
+        """Forget records that were parked."""
+        gone = [Operation("delete", Row(self.customer, f"parked|{key}", {})) for key in keys]
+        for some in batched(gone, ROOM, strict=False):
+            lease.transact(some)
 
     def baseline(self) -> dict[str, int] | None:
         """Return how many people each directory showed at the last complete run; None before the first."""
@@ -99,7 +121,9 @@ class Knowledge:
 
     def footing(self) -> Footing:
         """Return from where the customer's OUs are counted."""
-        return rows.footing_of(list(self._table.query(self.customer, "footing|", rows.after("footing|"))))
+        return known_rows.footing_of(
+            list(self._table.query(self.customer, "footing|", rows.after("footing|")))
+        )
 
     def instance(self) -> str | None:
         """Return the address of the Halo instance that the links lead to; None before the first plan."""

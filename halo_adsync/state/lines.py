@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.model import Leaver, Link, Place, RunId
+from halo_adsync.model import HaloUserId, Leaver, Link, Parked, Place, RunId
 from halo_adsync.plan.types import RENAMES, Change, Record
-from halo_adsync.state import rows
+from halo_adsync.state import known_rows, rows
 from halo_adsync.state.runs import Run
 from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, Row, payload_bytes
 
@@ -30,10 +30,15 @@ class Line:
     """`pending`, `done`, `failed`, `held` where a ticket came up; `noted` where nothing had to be done."""
     outcome: str = ""
     """Halo's words, where it had any."""
+    at: str = ""
+    """When it was settled, ISO 8601 in UTC."""
+    user: HaloUserId | None = None
+    """The Halo user or agent concerned, also where this line made them."""
 
     def as_json(self) -> dict[str, object]:
         """Return the line as `run --json` and the HTTP API show it."""
-        return {**self.change.as_json(), "status": self.status, "outcome": self.outcome}
+        said = {"status": self.status, "outcome": self.outcome, "at": self.at}
+        return {**self.change.as_json(), "halo_id": self.user or self.change.user, **said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class Settled:
     leaver: Leaver | None = None
     ticket: bool = False
     """The person's ticket is not due any more."""
+    parked: Parked | None = None
+    """How Halo's refusal is kept."""
+    unparked: str = ""
+    """The key of a record that was parked, and is not any more."""
 
 
 def row_of(customer: str, run: RunId, number: int, change: Change) -> Row:
@@ -63,11 +72,28 @@ def row_of(customer: str, run: RunId, number: int, change: Change) -> Row:
     return row
 
 
-def operations_of(customer: str, run: RunId, settled: Settled) -> list[Operation]:
-    """Return what settling a line writes, beside the run's progress."""
+def line_of(row: Row) -> Line:
+    """Read a line."""
+    number, values = int(row.key.rpartition("|")[2]), row.values
+    user = HaloUserId(int(values["user"])) if "user" in values else None
+    status, outcome = str(values["status"]), str(values.get("outcome", ""))
+    return Line(number, rows.change_of(row), status, outcome, str(values.get("at", "")), user)
+
+
+def operations_of(customer: str, run: RunId, at: str, settled: Settled) -> list[Operation]:
+    """Return what settling a line writes, beside the run's progress.
+
+    Args:
+        customer: whose line.
+        run: the run that settles it.
+        at: when, ISO 8601 in UTC.
+        settled: what the line came to.
+    """
     line = settled.line
     row = rows.line_row(customer, run, line.number, line.change)
-    values = {**row.values, "status": line.status, "outcome": line.outcome[:MAX_OUTCOME]}
+    values = {**row.values, "status": line.status, "outcome": line.outcome[:MAX_OUTCOME], "at": at}
+    if settled.link:
+        values["user"] = int(settled.link.user)
     written = [replace(row, values=values)]
     if settled.link:
         is_agent = line.change.record is Record.AGENT
@@ -75,10 +101,14 @@ def operations_of(customer: str, run: RunId, settled: Settled) -> list[Operation
     if settled.place:
         written.append(rows.place_row(customer, settled.place))
     if settled.leaver:
-        written.append(rows.leaver_row(customer, settled.leaver))
+        written.append(known_rows.leaver_row(customer, settled.leaver))
+    if settled.parked:
+        written.append(known_rows.parked_row(customer, settled.parked))
     operations = [Operation("put", row) for row in written]
     if settled.ticket:
-        operations.append(Operation("delete", rows.ticket_row(customer, line.change.guid)))
+        operations.append(Operation("delete", known_rows.ticket_row(customer, line.change.guid)))
+    if settled.unparked:
+        operations.append(Operation("delete", Row(customer, f"parked|{settled.unparked}", {})))
     return operations
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 
 from halo_adsync.model import CustomerId, Link, ObjectGuid
-from halo_adsync.state import rows
+from halo_adsync.state import known_rows, rows
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.table import Row, Table
 
@@ -38,7 +38,7 @@ class Newcomers:
         known = self.due() if planned else ()
         for guid in planned:
             if guid not in known:
-                yield rows.ticket_row(self._customer, guid, now.isoformat())
+                yield known_rows.ticket_row(self._customer, guid, now.isoformat())
 
 
 def is_established(runs: Iterable[Run]) -> bool:

@@ -9,19 +9,14 @@ from dataclasses import asdict, replace
 from typing import Any, cast
 
 from halo_adsync.model import (
-    Decision,
     DistinguishedName,
-    Footing,
     HaloClientId,
     HaloSiteId,
     HaloUserId,
-    Keep,
-    Leaver,
     Link,
     ObjectGuid,
     Place,
     RunId,
-    Tickets,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Record
 from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
@@ -99,66 +94,13 @@ def link_of(row: Row) -> Link:
     dn, fields = json.loads(unpack_text("data", row.values))
     return Link(
         ObjectGuid(row.key.rpartition("|")[2]),
-        HaloUserId(_int(row, "user")),
-        HaloClientId(_int(row, "client")),
-        HaloSiteId(_int(row, "site")),
+        HaloUserId(whole(row, "user")),
+        HaloClientId(whole(row, "client")),
+        HaloSiteId(whole(row, "site")),
         bool(row.values["active"]),
         DistinguishedName(dn),
         fields,
     )
-
-
-def decision_key(guid: str) -> str:
-    """Return the key of a decision's row."""
-    return f"decision|{guid}"
-
-
-def decision_row(customer: str, decision: Decision) -> Row:
-    """Write a decision."""
-    return Row(customer, decision_key(decision.guid), pack_text("data", to_json(asdict(decision))))
-
-
-def decision_of(row: Row) -> Decision:
-    """Read a decision."""
-    return Decision(**json.loads(unpack_text("data", row.values)))
-
-
-def ticket_row(customer: str, guid: str, since: str = "") -> Row:
-    """Write that a ticket is due for a new person, since when (ISO 8601, UTC)."""
-    return Row(customer, f"ticket|{guid}", {"since": since})
-
-
-def leaver_key(guid: str) -> str:
-    """Return the key of a leaver's row."""
-    return f"leaver|{guid}"
-
-
-def leaver_row(customer: str, leaver: Leaver) -> Row:
-    """Write what is kept of somebody who may have left."""
-    return Row(customer, leaver_key(leaver.guid), pack_text("data", to_json(asdict(leaver))))
-
-
-def leaver_of(row: Row) -> Leaver:
-    """Read what is kept of somebody who may have left."""
-    data = json.loads(unpack_text("data", row.values))
-    tickets = data.pop("tickets")
-    shown = tuple((number, summary) for number, summary in tickets["shown"]) if tickets else ()
-    return Leaver(**data, tickets=Tickets(tickets["count"], shown) if tickets else None)
-
-
-def keep_key(guid: str) -> str:
-    """Return the key of the row that keeps somebody."""
-    return f"keep|{guid}"
-
-
-def keep_row(customer: str, keep: Keep) -> Row:
-    """Write that somebody is kept."""
-    return Row(customer, keep_key(keep.guid), pack_text("data", to_json(asdict(keep))))
-
-
-def keep_of(row: Row) -> Keep:
-    """Read that somebody is kept."""
-    return Keep(**json.loads(unpack_text("data", row.values)))
 
 
 def place_row(customer: str, place: Place) -> Row:
@@ -173,36 +115,35 @@ def place_of(row: Row) -> Place:
     return Place(key, HaloClientId(client), None if site is None else HaloSiteId(site), name, guid)
 
 
-def footing_rows(customer: str, footing: Footing) -> Iterator[Row]:
-    """Write from where OUs are counted, packed; the first row says how many there are."""
-    text = to_json([dict(footing.seen), {rule: dict(kept) for rule, kept in footing.kept.items()}])
-    parts = list(_packed(text))
-    for number, values in enumerate(parts):
-        yield Row(customer, f"footing|{number:03d}", {"rows": len(parts), **values})
-
-
-def footing_of(rows: Sequence[Row]) -> Footing:
-    """Read from where OUs are counted; rows that are left of a longer one are passed over."""
-    if not rows:
-        return Footing()
-    seen, kept = json.loads(_unpacked(rows[: _int(rows[0], "rows")]))
-    return Footing(seen, kept)
-
-
 def run_key(run: RunId) -> str:
     """Return the key of a run's row; newer runs sort first, because a listing begins at the front."""
-    inverse = 10**14 - int(re.sub(r"\D", "", run.partition("-")[0])[:14])
-    return f"run|{inverse:015d}|{run}"
+    second = re.sub(r"\D", "", run.partition("-")[0])[:14]
+    return f"run|{inverse_second(second):015d}|{run}"
+
+
+def inverse_second(second: str) -> int:
+    """Return a number that falls as time goes on, for a second as fourteen digits."""
+    return 10**14 - int(second)
+
+
+def line_prefix(run: RunId) -> str:
+    """Return how the keys of the lines of a run's plan begin."""
+    return f"line|{run}|"
+
+
+def note_prefix(run: RunId) -> str:
+    """Return how the keys of a run's packed lines begin."""
+    return f"note|{run}|"
 
 
 def line_key(run: RunId, number: int) -> str:
     """Return the key of the `number`-th line of a run's plan."""
-    return f"line|{run}|{number:07d}"
+    return f"{line_prefix(run)}{number:07d}"
 
 
 def note_key(run: RunId, number: int) -> str:
     """Return the key of the `number`-th row of a run's packed lines."""
-    return f"note|{run}|{number:07d}"
+    return f"{note_prefix(run)}{number:07d}"
 
 
 def line_row(customer: str, run: RunId, number: int, change: Change) -> Row:
@@ -220,16 +161,16 @@ def change_of(row: Row) -> Change:
 def note_rows(customer: str, run: RunId, changes: Sequence[Change]) -> Iterator[Row]:
     """Write the lines that nothing has to be done for (held, skipped, conflict), packed."""
     text = json.dumps([_change(change) for change in changes], separators=(",", ":"))
-    for number, values in enumerate(_packed(text)):
+    for number, values in enumerate(packed(text)):
         yield Row(customer, note_key(run, number), values)
 
 
 def notes_of(rows: Sequence[Row]) -> list[Change]:
     """Read the packed lines."""
-    return [_to_change(change) for change in json.loads(_unpacked(rows))] if rows else []
+    return [_to_change(change) for change in json.loads(unpacked(rows))] if rows else []
 
 
-def _packed(text: str) -> Iterator[dict[str, Scalar]]:
+def packed(text: str) -> Iterator[dict[str, Scalar]]:
     """Compress a text and spread it over the binary properties of as many rows as it takes."""
     packed = gzip.compress(text.encode(), mtime=0)
     chunks = [packed[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(packed), MAX_PROPERTY_BYTES)]
@@ -237,7 +178,8 @@ def _packed(text: str) -> Iterator[dict[str, Scalar]]:
         yield {f"data{index}": chunk for index, chunk in enumerate(chunks[first : first + NOTE_CHUNKS])}
 
 
-def _unpacked(rows: Sequence[Row]) -> str:
+def unpacked(rows: Sequence[Row]) -> str:
+    """Put what was compressed and spread together again."""
     packed = b"".join(
         cast("bytes", row.values[f"data{index}"])
         for row in rows
@@ -288,5 +230,6 @@ def _base(link: Link) -> dict[str, Any]:
     return {**asdict(link), "fields": dict(link.fields)}
 
 
-def _int(row: Row, name: str) -> int:
+def whole(row: Row, name: str) -> int:
+    """Return a property that is a whole number."""
     return int(cast("int", row.values[name]))

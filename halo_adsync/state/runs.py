@@ -92,6 +92,10 @@ class Run:
     """How many lines may be applied without anybody's consent; with it, all."""
     read: Mapping[str, int] = field(default_factory=dict)
     """How many people each directory showed, by its id."""
+    strikes: int = 0
+    """Which run in a row this is that was stopped because too much failed; 0 for one that was not."""
+    paused_until: str = ""
+    """Until when the schedule rests after that."""
     approved_by: str = ""
     approved: str = ""
     rejected_by: str = ""
@@ -126,6 +130,7 @@ class Run:
             "cost": dict(self.cost),
             "message": self.message,
             "cause": self.cause,
+            "paused_until": self.paused_until,
             "approved_by": self.approved_by,
             "approved": self.approved,
             "rejected_by": self.rejected_by,

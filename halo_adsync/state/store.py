@@ -12,7 +12,8 @@ from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import NotFound
 from halo_adsync.model import CustomerId, Footing, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Record, Violation
-from halo_adsync.state import rows
+from halo_adsync.state import known_rows, rows
+from halo_adsync.state.history import History
 from halo_adsync.state.knowledge import Knowledge
 from halo_adsync.state.lease import KEY as LEASE_KEY
 from halo_adsync.state.lease import Lease, is_held
@@ -20,6 +21,7 @@ from halo_adsync.state.lines import (
     ROOM,
     Line,
     Settled,
+    line_of,
     operations_of,
     portions,
     row_of,
@@ -170,6 +172,11 @@ class CustomerState(Knowledge):
         """New people whose ticket is due."""
         return Newcomers(self._table, self.customer)
 
+    @property
+    def history(self) -> History:
+        """What earlier runs did."""
+        return History(self._table, self.customer)
+
     def add_run(self, run: Run) -> None:
         """Record a request. One that is recorded already stays as it is."""
         with suppress(Conflict):
@@ -234,7 +241,7 @@ class CustomerState(Knowledge):
         found = [row_of(self.customer, run.id, number, change) for number, change in enumerate(work)]
         found += [rows.place_row(self.customer, place) for place in places]
         if footing is not None and footing != self.footing():
-            found += rows.footing_rows(self.customer, footing)
+            found += known_rows.footing_rows(self.customer, footing)
         if not run.dry_run:  # before anything is written: whoever dies leaves no new person without
             tickets = [change.guid for change in work if change.record is Record.TICKET]
             found += self.newcomers.rows(tickets, self._now())
@@ -263,10 +270,7 @@ class CustomerState(Knowledge):
     def lines(self, run: Run, start: int = 0) -> Iterator[Line]:
         """Yield the lines of a stored plan that have to be applied, from number `start`."""
         low, high = rows.line_key(run.id, start), rows.line_key(run.id, run.total)
-        for row in self._table.query(self.customer, low, high):
-            number = int(row.key.rpartition("|")[2])
-            status, outcome = str(row.values["status"]), str(row.values.get("outcome", ""))
-            yield Line(number, rows.change_of(row), status, outcome)
+        yield from map(line_of, self._table.query(self.customer, low, high))
 
     def notes(self, run: Run) -> list[Change]:
         """Return the lines of a stored plan that need nothing done: held, skipped, conflict."""
@@ -283,7 +287,8 @@ class CustomerState(Knowledge):
 
         All in one transaction where they fit, else in several; lines are settled in order.
         """
-        for some, operations in portions(settled, partial(operations_of, self.customer, run.id)):
+        at = self._now().isoformat(timespec="seconds")
+        for some, operations in portions(settled, partial(operations_of, self.customer, run.id, at)):
             undone = [one.line for one in some if one.line.status in {"failed", "held"}]
             run = replace(with_failed(run, undone), settled=some[-1].line.number + 1)
             lease.transact([*operations, Operation("put", run_row(run))])

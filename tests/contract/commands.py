@@ -62,7 +62,7 @@ def run(
         def call(*arguments: str, status: int = 0) -> dict[str, Any]:
             result = CliRunner().invoke(cli, arguments)
             assert result.exit_code == status, result.output
-            return json.loads(result.stdout) if "--json" in arguments else {}
+            return json.loads(result.stdout) if {"--json", "json"} & set(arguments) else {}
 
         file = tmp_path / "company.yaml"
         file.write_text(FILE.format(halo=halo, directory=directory), "utf-8")

@@ -17,12 +17,13 @@ from devstack.halo.messages import LoggedRequest
 from devstack.memory import MemoryRequests
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer import Customer
-from halo_adsync.customer_file import parse
+from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import StateUnavailable
 from halo_adsync.model import CustomerId, Meter, RunId
 from halo_adsync.services import Progress, Pulse, Services, silent
 from halo_adsync.settings import Settings
 from halo_adsync.state.queue import Request
+from halo_adsync.state.rows import to_json
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState, Store
 from halo_adsync.state.table import Operation, Row
@@ -267,6 +268,24 @@ def company() -> Iterator[Directory]:
         gone = directory.add_user("Gone", PEOPLE, sAMAccountName="gone")
         directory.disable(gone)
         yield directory
+
+
+def rules(stage: Stage, **blocks: object) -> None:
+    """Change blocks of the customer's file."""
+    store = stage.builder.store()
+    store.put_customer(parse(to_json({**plain(store.customer(CUSTOMER)), **blocks})))
+
+
+def dn(number: int) -> str:
+    """Return where the person of this number stands."""
+    _, name, office = list(crew())[number - 1]
+    return f"CN={escape_rdn(name)},OU={escape_rdn(office)},{PEOPLE}"
+
+
+def go(stage: Stage, *, dry_run: bool = False, mode: str = "full") -> Run:
+    """Do a run, a second after the last one: runs sort by the second."""
+    stage.wait(1)
+    return stage.run(dry_run=dry_run, mode=mode)
 
 
 def last_run(stage: Stage) -> Run:

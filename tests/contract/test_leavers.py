@@ -6,16 +6,13 @@ from contextlib import suppress
 import pytest
 
 from devstack.directory import Directory
-from devstack.directory.edits import escape_rdn
 from devstack.halo import SimulatedHalo
 from devstack.memory import MemoryTable
 from halo_adsync.approving import approve, reject
-from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import Busy, NotApproved
 from halo_adsync.keeping import held, keep, unkeep
 from halo_adsync.plan.types import Kind
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
-from halo_adsync.state.rows import to_json
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.terminal import exit_status
 from tests.contract.halo_desk import Time
@@ -28,7 +25,9 @@ from tests.contract.sync_stage import (
     Died,
     Stage,
     company,
-    crew,
+    dn,
+    go,
+    rules,
 )
 
 HOURS = 3600.0
@@ -53,27 +52,9 @@ def stage(storage_table: AnyTable, directory: Directory) -> Iterator[Stage]:
         yield stage
 
 
-def rules(stage: Stage, **blocks: object) -> None:
-    """Change blocks of the customer's file."""
-    store = stage.builder.store()
-    store.put_customer(parse(to_json({**plain(store.customer(CUSTOMER)), **blocks})))
-
-
-def dn(number: int) -> str:
-    """Return where the person of this number stands."""
-    _, name, office = list(crew())[number - 1]
-    return f"CN={escape_rdn(name)},OU={escape_rdn(office)},{PEOPLE}"
-
-
 def user(stage: Stage, number: int) -> int:
     """Return the Halo id of the person of this number."""
     return next(int(u["id"]) for u in stage.halo.people if u["login"] == f"CORP\\p{number:02}")
-
-
-def go(stage: Stage, *, dry_run: bool = False, mode: str = "full") -> Run:
-    """Do a run, a second after the last one: runs sort by the second."""
-    stage.wait(1)
-    return stage.run(dry_run=dry_run, mode=mode)
 
 
 def is_active(stage: Stage, number: int) -> bool:

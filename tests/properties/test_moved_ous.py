@@ -21,7 +21,7 @@ from halo_adsync.model import (
 )
 from halo_adsync.plan.footing import remembered
 from halo_adsync.plan.survey import Survey, survey
-from halo_adsync.state import rows
+from halo_adsync.state import known_rows
 from tests.support.plan import NOW, TARGET, customer
 
 NAMES = ("North", "South", "Leeds", "York", "Staff", "01 - Leeds")
@@ -145,7 +145,7 @@ def test_renaming_and_moving_ous_changes_nobodys_place(data: st.DataObject, worl
     before = places(survey(customer_, [world.read()], NOW, TARGET, footing))
     for _ in range(data.draw(st.integers(1, 6))):
         world = changed(data, world)
-        kept = rows.footing_of(list(rows.footing_rows("contoso", footing)))
+        kept = known_rows.footing_of(list(known_rows.footing_rows("contoso", footing)))
         assert kept == footing
         footing = remembered(kept, customer_, [world.read()])
         assert places(survey(customer_, [world.read()], NOW, TARGET, footing)) == before
@@ -228,8 +228,8 @@ def test_a_footing_is_written_compactly() -> None:
     """Twenty thousand OUs take two rows at most, and what a longer one left behind is passed over."""
     guids = [ObjectGuid(f"{number:08x}-aaaa-bbbb-cccc-{number * 7919:012x}") for number in range(20_000)]
     footing = Footing({guid: guids[number // 10] for number, guid in enumerate(guids)}, {"ou x": {}})
-    written = list(rows.footing_rows("contoso", footing))
+    written = list(known_rows.footing_rows("contoso", footing))
     assert len(written) <= 2
     short = Footing({guids[1]: guids[0]}, {})
-    assert rows.footing_of([*rows.footing_rows("contoso", short), *written[1:]]) == short
+    assert known_rows.footing_of([*known_rows.footing_rows("contoso", short), *written[1:]]) == short
     assert json.dumps(written[0].values["rows"]) == str(len(written))

@@ -11,7 +11,7 @@ import azure.functions as func
 import pytest
 
 from devstack.memory import MemoryRequests, MemoryTable
-from functions import api, customers, leavers, people, schedule, sync
+from functions import api, audit, customers, leavers, people, schedule, sync
 from halo_adsync import bootstrap
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer_file import parse
@@ -59,7 +59,7 @@ def builder(monkeypatch: pytest.MonkeyPatch) -> MemoryBuilder:
     """The triggers on a state in memory, with one customer who is due."""
     built = MemoryBuilder()
     built.store().put_customer(parse(FILE))
-    for module in (api, customers, leavers, people, schedule, sync):
+    for module in (api, audit, customers, leavers, people, schedule, sync):
         monkeypatch.setattr(module, "app", lambda: built)
     monkeypatch.setattr("halo_adsync.health.app", lambda: built)
     return built

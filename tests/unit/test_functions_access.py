@@ -5,7 +5,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions import api, customers, leavers, people
+from functions import api, audit, customers, leavers, people
 from functions.access import ROUTES, Route, admit, sign_in_mode
 from halo_adsync.access import PRINCIPAL_HEADER, Role
 from halo_adsync.customer_file import parse
@@ -36,7 +36,7 @@ def function_of(route: Route) -> Any:
     """Return a route's function."""
     return next(
         getattr(module, route.name)
-        for module in (api, customers, people, leavers)
+        for module in (api, audit, customers, people, leavers)
         if hasattr(module, route.name)
     )
 

@@ -28,6 +28,8 @@ STORAGE = "AzureWebJobsStorage"
 NOBODY = '{"customer": "nobody", "run": "20260101T000000Z-00000000"}'
 KINDS = {
     "enqueue_due": "timerTrigger",
+    "forget_old_runs": "timerTrigger",
+    "show_audit": "httpTrigger",
     "run_slice": "queueTrigger",
     "settle_poison": "queueTrigger",
     "request_sync": "httpTrigger",
@@ -146,7 +148,7 @@ def test_every_route_declares_the_role_that_it_needs(worker: Worker) -> None:
         if function.name not in OPEN_TO_ALL
     }
     assert served == {(route.name, route.method, route.path) for route in ROUTES}
-    assert len(served) == len(KINDS) - len(OPEN_TO_ALL) - 3
+    assert len(served) == list(KINDS.values()).count("httpTrigger") - len(OPEN_TO_ALL)
 
 
 def test_keys_open_nothing_where_people_sign_in(storage: str) -> None:
@@ -184,12 +186,14 @@ def test_every_setting_that_a_trigger_names_is_documented(worker: Worker) -> Non
     assert all(isinstance(value, str) for value in example.values())
 
 
-def test_the_timer_fires_every_minute_by_itself(worker: Worker) -> None:
-    """Without a setting, the schedule is NCRONTAB's for each full minute, and not at each start."""
-    (timer,) = triggers(worker, "timerTrigger")
-    assert timer.trigger["schedule"] == "0 * * * * *"
-    CronSim(timer.trigger["schedule"], bootstrap._now())
-    assert timer.trigger["runOnStartup"] is False
+def test_the_timers_fire_by_themselves(worker: Worker) -> None:
+    """Each full minute without a setting, and once a day, as NCRONTAB says it; not at each start."""
+    timers = {timer.name: timer.trigger for timer in triggers(worker, "timerTrigger")}
+    schedules = {name: timer["schedule"] for name, timer in timers.items()}
+    assert schedules == {"enqueue_due": "0 * * * * *", "forget_old_runs": "0 30 3 * * *"}
+    for timer in timers.values():
+        CronSim(timer["schedule"], bootstrap._now())
+        assert timer["runOnStartup"] is False
 
 
 def test_the_timer_follows_its_setting(storage: str) -> None:
@@ -199,9 +203,10 @@ def test_the_timer_follows_its_setting(storage: str) -> None:
         pytest.fail("the app was served")
 
 
-def test_the_timer_runs(call: Call) -> None:
+def test_the_timers_run(call: Call) -> None:
     """Without customers there is nothing to do."""
-    call("enqueue_due", TypedData(json='{"IsPastDue": false}'))
+    for name in ("enqueue_due", "forget_old_runs"):
+        call(name, TypedData(json='{"IsPastDue": false}'))
 
 
 def test_a_message_for_nobody_is_an_error(call: Call) -> None:

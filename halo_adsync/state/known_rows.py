@@ -1,0 +1,88 @@
+"""Known rows: the pure codec of what is learnt and decided of a customer (`knowledge.py`)."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from halo_adsync.model import Decision, Footing, Keep, Leaver, Parked, Tickets
+from halo_adsync.state.rows import pack_text, packed, to_json, unpack_text, unpacked, whole
+from halo_adsync.state.table import Row
+
+
+def decision_key(guid: str) -> str:
+    """Return the key of a decision's row."""
+    return f"decision|{guid}"
+
+
+def decision_row(customer: str, decision: Decision) -> Row:
+    """Write a decision."""
+    return Row(customer, decision_key(decision.guid), pack_text("data", to_json(asdict(decision))))
+
+
+def decision_of(row: Row) -> Decision:
+    """Read a decision."""
+    return Decision(**json.loads(unpack_text("data", row.values)))
+
+
+def ticket_row(customer: str, guid: str, since: str = "") -> Row:
+    """Write that a ticket is due for a new person, since when (ISO 8601, UTC)."""
+    return Row(customer, f"ticket|{guid}", {"since": since})
+
+
+def leaver_key(guid: str) -> str:
+    """Return the key of a leaver's row."""
+    return f"leaver|{guid}"
+
+
+def leaver_row(customer: str, leaver: Leaver) -> Row:
+    """Write what is kept of somebody who may have left."""
+    return Row(customer, leaver_key(leaver.guid), pack_text("data", to_json(asdict(leaver))))
+
+
+def leaver_of(row: Row) -> Leaver:
+    """Read what is kept of somebody who may have left."""
+    data = json.loads(unpack_text("data", row.values))
+    tickets = data.pop("tickets")
+    shown = tuple((number, summary) for number, summary in tickets["shown"]) if tickets else ()
+    return Leaver(**data, tickets=Tickets(tickets["count"], shown) if tickets else None)
+
+
+def keep_key(guid: str) -> str:
+    """Return the key of the row that keeps somebody."""
+    return f"keep|{guid}"
+
+
+def keep_row(customer: str, keep: Keep) -> Row:
+    """Write that somebody is kept."""
+    return Row(customer, keep_key(keep.guid), pack_text("data", to_json(asdict(keep))))
+
+
+def keep_of(row: Row) -> Keep:
+    """Read that somebody is kept."""
+    return Keep(**json.loads(unpack_text("data", row.values)))
+
+
+def parked_row(customer: str, parked: Parked) -> Row:
+    """Write what is kept of a record that Halo refused."""
+    return Row(customer, f"parked|{parked.key}", pack_text("data", to_json(asdict(parked))))
+
+
+def parked_of(row: Row) -> Parked:
+    """Read what is kept of a record that Halo refused."""
+    return Parked(**json.loads(unpack_text("data", row.values)))
+
+
+def footing_rows(customer: str, footing: Footing) -> Iterator[Row]:
+    """Write from where OUs are counted, packed; the first row says how many there are."""
+    text = to_json([dict(footing.seen), {rule: dict(kept) for rule, kept in footing.kept.items()}])
+    parts = list(packed(text))
+    for number, values in enumerate(parts):
+        yield Row(customer, f"footing|{number:03d}", {"rows": len(parts), **values})
+
+
+def footing_of(rows: Sequence[Row]) -> Footing:
+    """Read from where OUs are counted; rows that are left of a longer one are passed over."""
+    if not rows:
+        return Footing()
+    seen, kept = json.loads(unpacked(rows[: whole(rows[0], "rows")]))
+    return Footing(seen, kept)
