@@ -56,10 +56,12 @@ class Planned:
     """A plan, and what was learnt on the way that is worth keeping."""
 
     plan: Plan
-    anchors: Mapping[str, ObjectGuid]
+    anchors: Mapping[str, ObjectGuid] | None
+    """Which OUs and groups are meant; None where that is known."""
     places: tuple[Place, ...]
     """Clients and sites that were found in Halo and not known before."""
-    footing: Footing
+    footing: Footing | None
+    """From where OUs are counted; None where that is known."""
     ground: Ground
     """What the plan is judged against."""
     leavers: Mapping[ObjectGuid, Leaver]
@@ -100,7 +102,8 @@ class Planner:
         reads = [self._read(directory, anchors, linked) for directory in self._customer.directories]
         self._pulse()
         target = self._target(state, halo)
-        footing = remembered(state.footing(), self._customer, reads)
+        footing_before = state.footing()
+        footing = remembered(footing_before, self._customer, reads)
         facts = replace(facts_of(self._services, self._customer, self._pulse), agents=agents)
         found = survey(self._customer, reads, now, target, footing, facts=facts)
         side, known, parked = self._side(state), state.leavers(), state.parked()
@@ -127,9 +130,10 @@ class Planner:
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
         shown = {read.directory: len(read.people) for read in reads}
         ground = Ground(side.links, side.places, shown, state.baseline())
-        return Planned(
-            plan, resolved, learnt, footing, ground, kept, known, tuple(over(parked, plan.changes))
-        )
+        news = None if resolved == anchors else resolved
+        moved = None if footing == footing_before else footing
+        needless = tuple(over(parked, plan.changes))
+        return Planned(plan, news, learnt, moved, ground, kept, known, needless)
 
     def _open(self, directory: DirectoryBlock) -> AbstractContextManager[Directory]:
         return self._services.open_directory(directory, self._meter)

@@ -227,7 +227,7 @@ class CustomerState(Knowledge):
         plan: Plan,
         violations: tuple[Violation, ...],
         places: Iterable[Place],
-        anchors: Mapping[str, ObjectGuid],
+        anchors: Mapping[str, ObjectGuid] | None,
         *,
         lease: Lease,
         footing: Footing | None = None,
@@ -235,12 +235,12 @@ class CustomerState(Knowledge):
         """Store a plan and its verdict before anything is written to Halo; return the run with it.
 
         `places`, `anchors` and `footing` are what planning learnt: Halo's clients and sites, which OUs are
-        meant, and from where moved OUs are counted.
+        meant, and from where moved OUs are counted; None where that is known already.
         """
         work = plan.work()
         found = [row_of(self.customer, run.id, number, change) for number, change in enumerate(work)]
         found += [rows.place_row(self.customer, place) for place in places]
-        if footing is not None and footing != self.footing():
+        if footing is not None:
             found += known_rows.footing_rows(self.customer, footing)
         if not run.dry_run:  # before anything is written: whoever dies leaves no new person without
             tickets = [change.guid for change in work if change.record is Record.TICKET]
@@ -261,7 +261,7 @@ class CustomerState(Knowledge):
             settings=plan.settings,
         )
         operations = [Operation("put", run_row(run))]
-        if anchors != self.anchors():
+        if anchors is not None:
             kept = Row(self.customer, "anchors", rows.pack_text("data", rows.to_json(dict(anchors))))
             operations.append(Operation("put", kept))
         lease.transact(operations)
