@@ -1,10 +1,10 @@
 """HTTP: what was done to whom, as JSON or CSV; and the timer that forgets it when its time is over."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 import azure.functions as func
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from functions.access import route
 from functions.http import Query, answer, answer_csv, read_query
@@ -19,18 +19,11 @@ DAILY = "0 30 3 * * *"
 audit = func.Blueprint()  # type: ignore[no-untyped-call]  # azure-functions left its types out here
 
 
-def _in_utc(time: datetime) -> datetime:
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-Instant = Annotated[datetime, AfterValidator(_in_utc)]
-
-
 class AuditQuery(Query):
     """What `GET .../audit` may be asked for."""
 
-    since: Instant | None = None
-    until: Instant | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     person: str = ""
     format: Literal["json", "csv"] = "json"
     limit: Annotated[int, Field(ge=1, le=MOST)] = 1_000

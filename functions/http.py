@@ -59,11 +59,7 @@ def read_body[Model: Body](req: func.HttpRequest, model: type[Model]) -> Model:
         BadBodyError: it is no JSON object of this form.
     """
     raw = _bytes_of(req, MAX_BODY)
-    try:
-        return model.model_validate_json(raw.strip() or b"{}")
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
-    raise BadBodyError([_problem_of(problem["loc"], problem["msg"]) for problem in problems])
+    return _checked(lambda: model.model_validate_json(raw.strip() or b"{}"))
 
 
 def read_query[Model: Query](req: func.HttpRequest, model: type[Model]) -> Model:
@@ -72,11 +68,8 @@ def read_query[Model: Query](req: func.HttpRequest, model: type[Model]) -> Model
     Raises:
         BadBodyError: it is not what the route takes.
     """
-    try:
-        return model.model_validate({name: text for name, text in req.params.items() if name != "code"})
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
-    raise BadBodyError([_problem_of(problem["loc"], problem["msg"]) for problem in problems])
+    asked = {name: text for name, text in req.params.items() if name != "code"}
+    return _checked(lambda: model.model_validate(asked))
 
 
 def read_text(req: func.HttpRequest) -> str:
@@ -164,6 +157,15 @@ def _bytes_of(req: func.HttpRequest, most: int) -> bytes:
     if len(raw) > most:
         raise BadBodyError(f"The body is longer than {most // 1024} KiB.")
     return raw
+
+
+def _checked[Model](read: Callable[[], Model]) -> Model:
+    """Return what is read; the refusal is no child of pydantic's error, which holds what was sent."""
+    try:
+        return read()
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+    raise BadBodyError([_problem_of(problem["loc"], problem["msg"]) for problem in problems])
 
 
 def _problem_of(place: tuple[int | str, ...], message: str) -> str:

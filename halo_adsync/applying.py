@@ -76,7 +76,7 @@ class Applier:
         Raises:
             HaloRefused, HaloUnavailable, BudgetSpent: nothing more can be done now; what is settled stays so.
             LeaseLost: another run has taken over.
-        TooManyFailures: so many lines failed that something is wrong with more than these.
+            TooManyFailures: so many lines failed that something is wrong with more than these.
         """
         permitted = takewhile(lambda line: line.number < run.allowed, self._state.lines(run, run.settled))
         for batch in _batches(permitted, run.batch_size):

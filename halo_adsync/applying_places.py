@@ -32,16 +32,12 @@ class PlaceMaker:
             line.change.kind, self._rename
         )
         try:
-            place = ensure(line.change)
-        except Doubtful:  # one more look and, if it is not there, one more try
-            self._forget()
             try:
                 place = ensure(line.change)
-            except Doubtful as error:
-                return Settled(replace(line, status="failed", outcome=str(error)))
-            except RecordRejected as error:
-                return Settled(replace(line, status="failed", outcome=str(error)))
-        except RecordRejected as error:
+            except Doubtful:  # one more look and, if it is not there, one more try
+                self._forget()
+                place = ensure(line.change)
+        except (Doubtful, RecordRejected) as error:
             return Settled(replace(line, status="failed", outcome=str(error)))
         self._places[place.key] = place
         return Settled(replace(line, status="done"), place=place)

@@ -4,17 +4,16 @@ The lines of stored plans are the record: each is settled in the same transactio
 so nothing is written to Halo that does not stand there. `forgetting.py` deletes them when their time is over.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from halo_adsync.customer_values import NAMES_OF_PEOPLE, is_same_dn
-from halo_adsync.plan.render import harmless
+from halo_adsync.customer_values import NAMES_OF_PEOPLE, called, is_same_dn
+from halo_adsync.plan.leavers import names_of
+from halo_adsync.plan.render import csv_table
 from halo_adsync.state.lines import Line
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState
@@ -63,33 +62,26 @@ def audit(
 
     Args:
         state: where it is kept.
-        since: only runs that were requested at that time or later.
-        until: only runs that were requested before.
+        since: only runs that were requested at that time or later; UTC where it has no zone.
+        until: only runs that were requested before; UTC where it has no zone.
         person: only this person: a GUID, DN, name, login name, mail address or Halo id.
         limit: at most so many entries.
     """
-    found = list(islice(_entries(state, since, until, person), limit + 1))
+    found = list(islice(_entries(state, _in_utc(since), _in_utc(until), person), limit + 1))
     return Audit(tuple(found[:limit]), len(found) > limit)
 
 
 def as_csv(entries: Iterable[Mapping[str, Any]]) -> str:
     """Write one row an entry, safe to open in a spreadsheet; `before` and `after` are JSON objects."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for entry in entries:
-        writer.writerow([harmless(_cell(entry[column])) for column in COLUMNS])
-    return buffer.getvalue()
+    return csv_table(COLUMNS, ([_cell(entry[column]) for column in COLUMNS] for entry in entries))
 
 
 def _entries(
     state: CustomerState, since: datetime | None, until: datetime | None, person: str
 ) -> Iterator[dict[str, Any]]:
     for run in state.history.between(since, until):
-        if not run.settled:
-            continue
-        for line in state.lines(run):
-            if line.number < run.settled and (not person or _is_about(line, person)):
+        for line in islice(state.lines(run), run.settled):  # they are settled in order
+            if not person or _is_about(line, person):
                 yield _entry(run, line)
 
 
@@ -112,16 +104,19 @@ def _entry(run: Run, line: Line) -> dict[str, Any]:
 
 
 def _is_about(line: Line, person: str) -> bool:
-    change, wanted = line.change, person.strip().casefold()
+    change = line.change
     held = [field for name, field in change.fields.items() if name in NAMES_OF_PEOPLE]
-    names = {change.guid, change.name, str(line.user or change.user or "")}
-    names |= {text for field in held for text in (field.before or "", field.after)}
-    names |= {change.base.fields.get(name, "") for name in NAMES_OF_PEOPLE} if change.base else set()
-    folded = {name.casefold() for name in names} | {name.rpartition("\\")[2].casefold() for name in names}
-    return wanted in folded - {""} or ("=" in person and is_same_dn(person, change.dn))
+    texts = [text or "" for field in held for text in (field.before, field.after)]
+    names = called([change.guid, change.name, str(line.user or change.user or ""), *texts])
+    names |= names_of(change.base) if change.base else set()
+    return person.strip().casefold() in names or ("=" in person and is_same_dn(person, change.dn))
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
+def _in_utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time

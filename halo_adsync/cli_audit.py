@@ -1,7 +1,7 @@
 """The command about what was done: audit."""
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +42,7 @@ def audit(
 ) -> None:
     """Export what was done to whom, when, at whose request, and what Halo answered."""
     with told(customer, as_json=output_format is AuditFormat.json):
-        found = read_audit(state_of(customer), since=_utc(since), until=_utc(until), person=person)
+        found = read_audit(state_of(customer), since=since, until=until, person=person)
         if output_format is AuditFormat.json:
             data = {"customer": customer, "entries": list(found.entries), "truncated": found.truncated}
             text = terminal.json_text(data)
@@ -55,7 +55,3 @@ def audit(
             sys.stdout.write(text)
         if found.truncated:
             terminal.say(f"Only the latest {MOST} entries: ask for the rest with --until.", "yellow")
-
-
-def _utc(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time else None

@@ -1,7 +1,7 @@
 """The kinds of values that a customer file holds, each with the sentence that says how it should look."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -33,6 +33,12 @@ _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 NAMES_OF_PEOPLE = ("login", "samaccountname", "emailaddress")
 """The fields of Halo's users by whose values a file or a command may name somebody, besides GUID and DN."""
+
+
+def called(values: Iterable[str]) -> set[str]:
+    """Return what somebody with these values may be called by, in lower case: without the domain as well."""
+    folded = {value.strip().casefold() for value in values}
+    return {*folded, *(name.rpartition("\\")[2] for name in folded)} - {""}
 
 
 def is_same_dn(one: str, other: str) -> bool:

@@ -1,12 +1,32 @@
 """The customers, as the command line and the HTTP interface list and keep them."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
+from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse
 from halo_adsync.errors import BadRequest, ConfigurationError, NotFound
 from halo_adsync.pausing import LOOK_BACK, resting_until
 from halo_adsync.state.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+def valid(store: Store, what: str) -> Iterator[Customer]:
+    """Yield every customer whose kept file is valid; of another it is logged what is left undone.
+
+    Args:
+        store: where they are kept.
+        what: a sentence that says what is not done for a customer, without its end.
+    """
+    for read in store.each_customer():
+        try:
+            customer = read()
+        except ConfigurationError as error:
+            _log.error("%s: %s", what, error)
+        else:
+            yield customer
 
 
 def listed(store: Store) -> Iterator[dict[str, Any]]:

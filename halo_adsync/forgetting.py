@@ -1,18 +1,16 @@
 """Forgetting: runs with their plans and outcomes are deleted when the time is over that they are kept for."""
 
-import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from time import monotonic
 
 from halo_adsync.customer import Customer
-from halo_adsync.errors import ConfigurationError
+from halo_adsync.customers import valid
 from halo_adsync.model import Meter
 from halo_adsync.services import Services
 from halo_adsync.state.runs import Run
 from halo_adsync.state.store import CustomerState
 
-_log = logging.getLogger(__name__)
 DAYS_OF_THE_IDLE = 30
 """How long a run is kept at most that changed nothing: there are many, and they say little."""
 SECONDS = 480.0
@@ -33,12 +31,9 @@ def forget_old(services: Services, seconds: float = SECONDS) -> Iterator[tuple[s
     """
     ends = monotonic() + seconds
     store = services.store(Meter())
-    for read in store.each_customer():
-        try:
-            customer = read()
-        except ConfigurationError as error:
-            _log.error("Old runs of a customer are not deleted: %s", error)
-            continue
+    for customer in valid(store, "Old runs of a customer are not deleted"):
+        if monotonic() >= ends:
+            return
         state, runs, rows = store.of(customer.key), 0, 0
         for run in _old(services, customer, state):
             if monotonic() >= ends:

@@ -6,9 +6,10 @@ else has to be kept. A run that goes well, whoever asked for it, ends the rest.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from halo_adsync.errors import TooManyFailures
+from halo_adsync.plan.parking import backoff
 from halo_adsync.state.runs import Run, Status
 
 PERCENT = 40
@@ -19,8 +20,6 @@ SAMPLE = 50
 """A longer run is not judged by fewer lines than these."""
 LOOK_BACK = 50
 """How many of the latest runs are looked through for the last one that says how things are."""
-HOURS = (6, 12, 24)
-"""How long the schedule rests after the first such run, the second in a row, and so on."""
 
 
 def check_failures(run: Run) -> None:
@@ -53,7 +52,7 @@ def rest(run: Run, earlier: Iterable[Run], now: datetime) -> tuple[int, str]:
     """
     last = next((one for one in earlier if one.id != run.id and _says(one)), None)
     strikes = last.strikes + 1 if last else 1
-    until = now + timedelta(hours=HOURS[min(strikes, len(HOURS)) - 1])
+    until = now + backoff(strikes + 1)  # as a record's, but that no next run is tried at once
     return strikes, until.isoformat(timespec="seconds")
 
 

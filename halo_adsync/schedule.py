@@ -1,6 +1,5 @@
 """Schedule: who is due. Worked out anew at every tick from the last runs, so a missed tick does no harm."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
@@ -8,7 +7,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from halo_adsync.customer import Customer, Schedule
-from halo_adsync.errors import ConfigurationError
+from halo_adsync.customers import valid
 from halo_adsync.model import Meter
 from halo_adsync.pausing import LOOK_BACK, resting_until
 from halo_adsync.services import Services
@@ -16,7 +15,6 @@ from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.sync import Sync
 
-_log = logging.getLogger(__name__)
 WEIGHT = ("reconcile", "full", "delta")
 """Heaviest first: a heavier run does the lighter one's work as well."""
 REASON = "schedule"
@@ -30,12 +28,7 @@ def request_due(services: Services) -> Iterator[Request]:
     A customer whose kept file is not valid is left out and logged; it stops nobody else.
     """
     store = services.store(Meter())
-    for read in store.each_customer():
-        try:
-            customer = read()
-        except ConfigurationError as error:
-            _log.error("A customer is not synced by schedule: %s", error)
-            continue
+    for customer in valid(store, "A customer is not synced by schedule"):
         if not customer.enabled or not _has_any(customer.schedule):
             continue
         state = store.of(customer.key)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from halo_adsync.customer import Customer
-from halo_adsync.customer_values import NAMES_OF_PEOPLE, is_same_dn
+from halo_adsync.customer_values import NAMES_OF_PEOPLE, called, is_same_dn
 from halo_adsync.model import Keep, Leaver, Link, ObjectGuid, Tickets
 from halo_adsync.plan.types import Kind
 
@@ -83,8 +83,7 @@ def is_kept(link: Link, keep: Iterable[str]) -> bool:
 
 def names_of(link: Link) -> set[str]:
     """Return what a linked person may be called by, but for the DN, in lower case."""
-    held = {link.fields.get(name, "").strip().casefold() for name in NAMES_OF_PEOPLE}
-    return {link.guid, *held, *(name.rpartition("\\")[2] for name in held)} - {""}
+    return called([link.guid, *(link.fields.get(name, "") for name in NAMES_OF_PEOPLE)])
 
 
 def count_absence(

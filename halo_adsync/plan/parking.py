@@ -19,6 +19,11 @@ HOURS = (0, 6, 12, 24)
 """How long a record waits after its first refusal, its second, and so on; the last counts for all after."""
 
 
+def backoff(failures: int) -> timedelta:
+    """Return how long to wait after so many failures in a row, 1 or more."""
+    return timedelta(hours=HOURS[min(failures, len(HOURS)) - 1])
+
+
 def key_of(change: Change) -> str:
     """Return under which key a line's record is parked."""
     return f"{change.record.value}|{change.guid}"
@@ -42,7 +47,7 @@ def refused(change: Change, before: Parked | None, said: str, now: datetime) -> 
     """
     digest = digest_of(change)
     failures = before.failures + 1 if before is not None and before.digest == digest else 1
-    until = now + timedelta(hours=HOURS[min(failures, len(HOURS)) - 1])
+    until = now + backoff(failures)
     return Parked(key_of(change), digest, failures, until.isoformat(timespec="seconds"), said[:LONGEST])
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from halo_adsync.plan.types import AGENT_BUCKETS, BUCKETS, RENAMES, Change, Kind, Record
@@ -56,15 +56,27 @@ def as_json(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
 
 def as_csv(changes: Sequence[Change]) -> str:
     """Write one row a changed field (one row a line without any), safe to open in a spreadsheet."""
+    return csv_table(
+        ("kind", "name", "dn", "guid", "halo_id", "reason", "field", "before", "after", "record"),
+        (row for change in changes for row in _rows(change)),
+    )
+
+
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table as CSV (RFC 4180) in which no spreadsheet takes a cell for a formula."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(["kind", "name", "dn", "guid", "halo_id", "reason", "field", "before", "after", "record"])
-    for change in changes:
-        head = [change.kind.value, change.name, change.dn, change.guid, change.user or "", change.reason]
-        for field, difference in change.fields.items() or [("", None)]:
-            tail = [field, difference.before or "", difference.after] if difference else ["", "", ""]
-            writer.writerow([harmless(str(cell)) for cell in (*head, *tail, change.record.value)])
+    writer.writerow(columns)
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
     return buffer.getvalue()
+
+
+def _rows(change: Change) -> Iterator[list[str]]:
+    user = str(change.user or "")
+    head = [change.kind.value, change.name, change.dn, change.guid, user, change.reason]
+    for field, difference in change.fields.items() or [("", None)]:
+        tail = [field, difference.before or "", difference.after] if difference else ["", "", ""]
+        yield [*head, *tail, change.record.value]
 
 
 def as_text(summary: Mapping[str, Any], changes: Sequence[Change], *, everything: bool = False) -> str:
@@ -127,7 +139,6 @@ def _visible(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == _JOINER else f"\\u{ord(sign):04x}" for sign in text)
 
 
-def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
+def _harmless(cell: str) -> str:
     dangerous = cell.lstrip().startswith(_DANGEROUS) or cell.startswith(("\t", "\r", "\n"))
     return f"'{cell}" if dangerous else cell

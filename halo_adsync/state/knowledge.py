@@ -88,7 +88,7 @@ class Knowledge:
 
     def unpark(self, keys: Iterable[str], lease: Lease) -> None:
         """Forget records that were parked."""
-        gone = [Operation("delete", Row(self.customer, f"parked|{key}", {})) for key in keys]
+        gone = [Operation("delete", Row(self.customer, known_rows.parked_key(key), {})) for key in keys]
         for some in batched(gone, ROOM, strict=False):
             lease.transact(some)
 

@@ -3,10 +3,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from halo_adsync.model import Decision, Footing, Keep, Leaver, Parked, Tickets
 from halo_adsync.state.rows import pack_text, packed, to_json, unpack_text, unpacked, whole
 from halo_adsync.state.table import Row
+
+
+def _row(customer: str, key: str, kept: Any) -> Row:
+    """Write a frozen dataclass of the model under a key."""
+    return Row(customer, key, pack_text("data", to_json(asdict(kept))))
+
+
+def _data(row: Row) -> Any:
+    """Read what such a row holds."""
+    return json.loads(unpack_text("data", row.values))
 
 
 def decision_key(guid: str) -> str:
@@ -16,12 +27,12 @@ def decision_key(guid: str) -> str:
 
 def decision_row(customer: str, decision: Decision) -> Row:
     """Write a decision."""
-    return Row(customer, decision_key(decision.guid), pack_text("data", to_json(asdict(decision))))
+    return _row(customer, decision_key(decision.guid), decision)
 
 
 def decision_of(row: Row) -> Decision:
     """Read a decision."""
-    return Decision(**json.loads(unpack_text("data", row.values)))
+    return Decision(**_data(row))
 
 
 def ticket_row(customer: str, guid: str, since: str = "") -> Row:
@@ -36,12 +47,12 @@ def leaver_key(guid: str) -> str:
 
 def leaver_row(customer: str, leaver: Leaver) -> Row:
     """Write what is kept of somebody who may have left."""
-    return Row(customer, leaver_key(leaver.guid), pack_text("data", to_json(asdict(leaver))))
+    return _row(customer, leaver_key(leaver.guid), leaver)
 
 
 def leaver_of(row: Row) -> Leaver:
     """Read what is kept of somebody who may have left."""
-    data = json.loads(unpack_text("data", row.values))
+    data = _data(row)
     tickets = data.pop("tickets")
     shown = tuple((number, summary) for number, summary in tickets["shown"]) if tickets else ()
     return Leaver(**data, tickets=Tickets(tickets["count"], shown) if tickets else None)
@@ -54,22 +65,27 @@ def keep_key(guid: str) -> str:
 
 def keep_row(customer: str, keep: Keep) -> Row:
     """Write that somebody is kept."""
-    return Row(customer, keep_key(keep.guid), pack_text("data", to_json(asdict(keep))))
+    return _row(customer, keep_key(keep.guid), keep)
 
 
 def keep_of(row: Row) -> Keep:
     """Read that somebody is kept."""
-    return Keep(**json.loads(unpack_text("data", row.values)))
+    return Keep(**_data(row))
+
+
+def parked_key(record: str) -> str:
+    """Return the key of the row that keeps a record parked."""
+    return f"parked|{record}"
 
 
 def parked_row(customer: str, parked: Parked) -> Row:
     """Write what is kept of a record that Halo refused."""
-    return Row(customer, f"parked|{parked.key}", pack_text("data", to_json(asdict(parked))))
+    return _row(customer, parked_key(parked.key), parked)
 
 
 def parked_of(row: Row) -> Parked:
     """Read what is kept of a record that Halo refused."""
-    return Parked(**json.loads(unpack_text("data", row.values)))
+    return Parked(**_data(row))
 
 
 def footing_rows(customer: str, footing: Footing) -> Iterator[Row]:

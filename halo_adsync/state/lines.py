@@ -108,7 +108,7 @@ def operations_of(customer: str, run: RunId, at: str, settled: Settled) -> list[
     if settled.ticket:
         operations.append(Operation("delete", known_rows.ticket_row(customer, line.change.guid)))
     if settled.unparked:
-        operations.append(Operation("delete", Row(customer, f"parked|{settled.unparked}", {})))
+        operations.append(Operation("delete", Row(customer, known_rows.parked_key(settled.unparked), {})))
     return operations
 
 

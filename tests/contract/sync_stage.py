@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from devstack.directory import Directory
 from devstack.directory.edits import escape_rdn
 from devstack.halo import SimulatedHalo
@@ -286,6 +288,21 @@ def go(stage: Stage, *, dry_run: bool = False, mode: str = "full") -> Run:
     """Do a run, a second after the last one: runs sort by the second."""
     stage.wait(1)
     return stage.run(dry_run=dry_run, mode=mode)
+
+
+@pytest.fixture
+def directory() -> Iterator[Directory]:
+    """The company's directory, which each test changes as it likes."""
+    with company() as running:
+        yield running
+
+
+@pytest.fixture
+def stage(storage_table: AnyTable, directory: Directory) -> Iterator[Stage]:
+    """A customer of whom nobody is in Halo yet, on either kind of table."""
+    time = Time()
+    with SimulatedHalo(clock=time.seconds) as halo:
+        yield Stage(directory, halo, storage_table, time)
 
 
 def last_run(stage: Stage) -> Run:

@@ -3,38 +3,25 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from devstack.directory import Directory
-from devstack.halo import SimulatedHalo
 from halo_adsync.approving import approve
 from halo_adsync.auditing import COLUMNS, as_csv, audit
 from halo_adsync.forgetting import forget_old
 from halo_adsync.state.runs import Status
-from tests.contract.halo_desk import Time
-from tests.contract.storage import AnyTable
-from tests.contract.sync_stage import HEADCOUNT, PEOPLE, Stage, company, dn, go, rules
+from tests.contract.sync_stage import HEADCOUNT, PEOPLE, Stage, directory, dn, go, rules, stage
 
+__all__ = ["directory", "stage"]
 DAY = 24 * 3600.0
 
 
-@pytest.fixture
-def directory() -> Iterator[Directory]:
-    """The company's directory, for one test."""
-    with company() as running:
-        yield running
-
-
-@pytest.fixture
-def stage(storage_table: AnyTable, directory: Directory) -> Iterator[Stage]:
-    """A stage on either kind of table."""
-    with SimulatedHalo(clock=Time().seconds) as halo:
-        stage = Stage(directory, halo, storage_table)
-        rules(stage, policy="full", limits={"deactivate": {"always": 1}})
-        yield stage
+@pytest.fixture(autouse=True)
+def rule(stage: Stage) -> None:
+    """Leavers go; more than one at a time has to be approved."""
+    rules(stage, policy="full", limits={"deactivate": {"always": 1}})
 
 
 def entries(stage: Stage, **asked: Any) -> list[Any]:

@@ -24,20 +24,14 @@ from tests.contract.sync_stage import (
     PEOPLE,
     Died,
     Stage,
-    company,
+    directory,
     dn,
     go,
     rules,
 )
 
+__all__ = ["directory"]
 HOURS = 3600.0
-
-
-@pytest.fixture
-def directory() -> Iterator[Directory]:
-    """The company's directory, which each test changes as it likes."""
-    with company() as running:
-        yield running
 
 
 @pytest.fixture

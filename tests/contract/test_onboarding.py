@@ -16,8 +16,9 @@ from halo_adsync.plan.types import Record
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.runs import Run, Status
 from tests.contract.halo_desk import Time
-from tests.contract.sync_stage import CUSTOMER, PEOPLE, Died, Stage, company
+from tests.contract.sync_stage import CUSTOMER, PEOPLE, Died, Stage, directory
 
+__all__ = ["directory"]
 TICKET: dict[str, Any] = {
     "summary": "New starter: {{ displayName or cn }}",
     "details": "Account {{ sAMAccountName }}",
@@ -27,13 +28,6 @@ TICKET: dict[str, Any] = {
 }
 NEW = ("ada", "bob")
 """The accounts of those who join after the first run."""
-
-
-@pytest.fixture
-def directory() -> Iterator[Directory]:
-    """The company's directory."""
-    with company() as running:
-        yield running
 
 
 @pytest.fixture

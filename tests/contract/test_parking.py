@@ -1,38 +1,21 @@
 """What Halo refuses: parked, tried ever more rarely, stopping nobody else; too much of it stops the run."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
 from devstack.directory import Directory
-from devstack.halo import SimulatedHalo
 from halo_adsync import terminal
 from halo_adsync.customers import listed
 from halo_adsync.plan.types import Kind
 from halo_adsync.schedule import request_due
 from halo_adsync.state.runs import Run, Status
-from tests.contract.halo_desk import Time
-from tests.contract.storage import AnyTable
-from tests.contract.sync_stage import HEADCOUNT, Stage, company, dn, go, rules
+from tests.contract.sync_stage import HEADCOUNT, Stage, directory, dn, go, rules, stage
 
+__all__ = ["directory", "stage"]
 BAD_NUMBER = 3
 BAD = f"p{BAD_NUMBER:02}"
 HOURLY = "0 * * * *"
-
-
-@pytest.fixture
-def directory() -> Iterator[Directory]:
-    """The company's directory, for one test."""
-    with company() as running:
-        yield running
-
-
-@pytest.fixture
-def stage(storage_table: AnyTable, directory: Directory) -> Iterator[Stage]:
-    """A stage on either kind of table."""
-    with SimulatedHalo(clock=Time().seconds) as halo:
-        yield Stage(directory, halo, storage_table)
 
 
 def refuse(stage: Stage, account: str) -> None:

@@ -82,7 +82,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "applying_agents": ("errors", "plan.types", "halo.port", "state"),
     "applying_places": ("model", "errors", "plan", "halo.port", "state"),
-    "pausing": ("errors", "state.runs"),
+    "pausing": ("errors", "plan.parking", "state.runs"),
     "planning_agents": ("model", "customer", "plan", "halo.port"),
     "departing": ("model", "customer", "plan", "directory.port", "halo.port"),
     "sync": (
@@ -97,7 +97,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "services",
         "state",
     ),
-    "schedule": ("model", "errors", "customer", "pausing", "services", "state", "sync"),
+    "schedule": ("model", "customer", "customers", "pausing", "services", "state", "sync"),
 }
 """What each part may import of the product; `customer*` stands for the modules of the customer file."""
 
