@@ -45,12 +45,15 @@ class Faults:
         hang: searches are never answered.
         garbage: a search is answered with bytes that are no LDAP message.
         refuse_bind: every sign-in is refused with this reason, for example `775` (locked).
+        result: a search ends with this LDAP result code (RFC 4511, 4.1.9) after half of its entries, for
+            example 4 (size limit) or 10 (referral).
     """
 
     die_after: int | None = None
     hang: bool = False
     garbage: bool = False
     refuse_bind: str | None = None
+    result: int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,9 @@ class Connection:
             answers, code, answer_controls = self._searcher.search(request, controls)
         except ValueError as error:  # a filter that is malformed, or has a value of the wrong kind
             raise OperationError(PROTOCOL_ERROR, f"The search cannot be decoded: {error}.") from error
+        if self._service.faults.result is not None:
+            self._send_all(message_id, answers[: len(answers) // 2])
+            raise OperationError(self._service.faults.result, "This search ends here on purpose.")
         self._send_all(message_id, answers)
         message = "" if code == SUCCESS else "Size limit exceeded"
         self._finish(message_id, _SEARCH_DONE, code, message, controls=answer_controls)

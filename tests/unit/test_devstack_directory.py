@@ -415,6 +415,17 @@ def test_faults_strike_when_switched_on(lab: Directory) -> None:
         assert len(names_found(connection, "(cn=Person*)")) == 20
 
 
+def test_a_search_may_end_with_any_result_after_half_of_its_entries(lab: Directory) -> None:
+    """As one that runs into a limit does, or one that is referred elsewhere."""
+    for number in range(20):
+        lab.add_user(f"Person {number}", f"OU=People,{BASE_DN}")
+    lab.faults.result = 11
+    with connected(lab) as connection:
+        connection.search(BASE_DN, "(cn=Person*)")
+        assert len([each for each in connection.response if each["type"] == "searchResEntry"]) == 10
+        assert connection.result["description"] == "adminLimitExceeded"
+
+
 @pytest.mark.parametrize("start_tls", [True, False])
 def test_a_restart_of_the_controller_cuts_clients_off(lab: Directory, start_tls: bool) -> None:
     """Connections end, whichever way they became secure, and new ones are taken."""
