@@ -20,7 +20,7 @@ from halo_adsync.halo.codec import (
 from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.custom_fields import FIELD_INFO, decode_fields
 from halo_adsync.halo.ldap_connection import CONNECTIONS, LdapConnection, decode_connection
-from halo_adsync.halo.pages import INACTIVE_TOO, page_parameters, read_all, record_count, records
+from halo_adsync.halo.pages import INACTIVE_TOO, how_many, page_parameters, read_all, records
 from halo_adsync.halo.place_codec import decode_client, decode_site, encode_client, encode_rename, encode_site
 from halo_adsync.halo.port import SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.halo.probe import Finding, probe
@@ -84,8 +84,7 @@ class HaloInstance:
         counts = []
         for path, key in (("/Client", CLIENTS), ("/Site", SITES), ("/Users", USERS)):
             body = self._api.get(path, {**INACTIVE_TOO, **page_parameters(1, size=1)})
-            count = record_count(body)
-            counts.append(f"{len(records(body, key)) if count is None else count} {key}")
+            counts.append(f"{how_many(body, key)} {key}")
         host = urlsplit(self._api.config.url).netloc
         return f"Signed in to {host}; it shows {counts[0]}, {counts[1]} and {counts[2]}."
 
@@ -149,10 +148,8 @@ class HaloInstance:
         """Count a user's tickets, closed ones too unless `open_only`, and name the first few."""
         query = {"user_id": str(user)} | ({"open_only": "true"} if open_only else {})
         body = self._api.get("/Tickets", {**query, **page_parameters(1, size=TICKETS_SHOWN)})
-        listed = records(body, TICKETS)
-        count = record_count(body)
-        shown = tuple(map(decode_ticket, listed[:TICKETS_SHOWN]))
-        return Tickets(len(listed) if count is None else count, shown)
+        shown = tuple(map(decode_ticket, records(body, TICKETS)[:TICKETS_SHOWN]))
+        return Tickets(how_many(body, TICKETS), shown)
 
     def create_client(self, name: str, main_site: str, guid: ObjectGuid | None = None) -> HaloClient:
         """Create a client whose first site is called `main_site`; `guid` is the OU that it mirrors."""

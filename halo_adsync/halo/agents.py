@@ -19,7 +19,7 @@ from halo_adsync.halo.agent_codec import (
 from halo_adsync.halo.batch import BatchWriter, Element
 from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.codec import GUID_FIELD, Record, identity, record_guid, record_id
-from halo_adsync.halo.pages import page_parameters, read_all, record_count, records
+from halo_adsync.halo.pages import how_many, page_parameters, read_all, records
 from halo_adsync.halo.port import UserOutcome, UserWrite
 from halo_adsync.halo.users import EMPTY, SAMPLE
 from halo_adsync.model import HaloUser, HaloUserId, ObjectGuid, Seats
@@ -76,10 +76,9 @@ class Agents:
     def open_tickets(self, agent: HaloUserId) -> int | None:
         """Return how many open tickets are assigned to an agent; None where Halo does not tell them apart."""
         body = self._tickets(agent, 100)
-        rows, count = records(body, TICKETS), record_count(body)
-        if not all(is_assigned(row, agent) for row in rows):
+        if not all(is_assigned(row, agent) for row in records(body, TICKETS)):
             return None
-        return len(rows) if count is None else count
+        return how_many(body, TICKETS)
 
     def reassign(self, agent: HaloUserId, to: HaloUserId) -> int:
         """Hand every open ticket of an agent to another, and return how many that were.

@@ -53,6 +53,15 @@ def record_count(body: Any) -> int | None:
     return int(count) if isinstance(count, int | float) and not isinstance(count, bool) else None
 
 
+def how_many(body: Any, key: str) -> int:
+    """Return how many records a list has: what it says, but never fewer than it shows.
+
+    Raises:
+        HaloUnavailable: there is no telling where the list is.
+    """
+    return max(len(records(body, key)), record_count(body) or 0)
+
+
 @dataclass
 class _Round:
     """One walk over the pages of a list."""

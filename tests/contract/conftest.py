@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,13 +20,12 @@ from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
 from halo_adsync.model import Meter
 from tests.contract.storage import AnyTable, azure_table
+from tests.support.cutting import Address, CuttingProxy
 
 DOMAIN = "DC=corp,DC=example"
 HOSTNAME = "dc01.corp.example"
 ACCOUNT = "svc-halo@corp.example"
 PASSWORD = "Gr4ve-Secret!"
-
-type Address = tuple[str, int]
 
 
 @dataclass
@@ -91,59 +89,6 @@ class DirectoryStand:
                 for number in range(count)
             ]
         )
-
-
-class CuttingProxy:
-    """Passes a server's bytes on, counts connections, and cuts each after so many bytes from the server."""
-
-    def __init__(self, target: Address, limit: int | None = None) -> None:
-        self.connections = 0
-        self._target = target
-        self._limit = limit
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets = [self._listener]
-        self._threads: list[threading.Thread] = []
-        self._start(self._accept)
-
-    @property
-    def address(self) -> Address:
-        """Where to connect to."""
-        host, port = self._listener.getsockname()
-        return host, port
-
-    def close(self) -> None:
-        """Cut everything and wait for the threads."""
-        for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-        for thread in self._threads:
-            thread.join(5)
-
-    def _start(self, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                self.connections += 1
-                far = socket.create_connection(self._target)
-                self._sockets += [near, far]
-                self._start(self._pump, near, far, None)
-                self._start(self._pump, far, near, self._limit)
-
-    def _pump(self, source: socket.socket, target: socket.socket, limit: int | None) -> None:
-        passed = 0
-        with contextlib.suppress(OSError):
-            while (data := source.recv(4096)) and (limit is None or passed + len(data) <= limit):
-                target.sendall(data)
-                passed += len(data)
-        for each in (source, target):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from devstack.directory import Directory
     from halo_adsync.directory.ldap import LdapDirectory
     from halo_adsync.model import DirectoryRead
-    from tests.contract.conftest import Address, CuttingProxy, DirectoryStand
+    from tests.contract.conftest import DirectoryStand
+    from tests.support.cutting import Address, CuttingProxy
 
     type MakeProxy = Callable[[Address, int | None], CuttingProxy]
 

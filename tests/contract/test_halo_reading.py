@@ -234,3 +234,13 @@ def test_a_filter_that_halo_stumbles_over_is_not_needed(desk: Desk, halo: Halo) 
     desk.halo.faults.add(FaultKind.STATUS, path="/api/Users", after=1, times=4)
     found = halo.find_users(HaloClientId(desk.client), "login", "CONTOSO\\p2")
     assert named(list(found)) == ["Person 2"]
+
+
+def test_a_ticket_that_is_listed_counts_whatever_the_count_says(desk: Desk) -> None:
+    """Somebody with an open ticket would be switched off otherwise."""
+    user = desk.halo.add_user(name="Ann", site_id=desk.site)
+    desk.halo.add_ticket(user)
+    desk.halo.faults.add("wrong_count", path="/api/Tickets", difference=-1)
+    with desk.open() as halo:
+        tickets = halo.tickets(HaloUserId(user), open_only=True)
+    assert (tickets.count, len(tickets.shown)) == (1, 1)
