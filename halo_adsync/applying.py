@@ -10,11 +10,12 @@ from halo_adsync.applying_agents import refusals
 from halo_adsync.applying_places import PlaceMaker
 from halo_adsync.customer import Customer
 from halo_adsync.errors import Doubtful, RecordRejected
-from halo_adsync.halo.port import Halo, TicketWrite, UserOutcome, UserWrite
+from halo_adsync.halo.port import Halo, Licence, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.model import (
     DistinguishedName,
     HaloClientId,
     HaloSiteId,
+    HaloUserId,
     Leaver,
     Link,
     ObjectGuid,
@@ -60,6 +61,10 @@ class Applier:
         self._state, self._halo, self._lease, self._now = state, halo, lease, now
         self._tickets = customer.leavers.tickets
         self._places = state.places()
+        self._linked: dict[Record, dict[ObjectGuid, HaloUserId]] = {
+            record: state.linked(record) for record in (Record.USER, Record.AGENT)
+        }
+        halo.permit(Licence(self._places, self._linked[Record.USER], self._linked[Record.AGENT]))
         self._maker = PlaceMaker(halo, self._places, customer.placement.default_site or "Main")
         self._due: frozenset[ObjectGuid] | None = None
         self._rows: dict[ObjectGuid, Leaver] | None = None
@@ -142,11 +147,15 @@ class Applier:
         ready = [line for line in lines if line.number not in aside and not self._lacks_place(line.change)]
         writes = [self._write(line.change) for line in ready if line.change.kind in WRITES]
         outcomes = {outcome.guid: outcome for outcome in write(writes, resumed=resumed)} if writes else {}
-        return [
+        settled = [
             aside.get(line.number)
             or self._with_parking(self._settle(line, outcomes.get(ObjectGuid(line.change.guid))), outcomes)
             for line in lines
         ]
+        for one in settled:
+            if one.link is not None:
+                self._linked[one.line.change.record][one.link.guid] = one.link.user
+        return settled
 
     def _with_parking(self, settled: Settled, outcomes: Mapping[ObjectGuid, UserOutcome]) -> Settled:
         """Park what Halo refused, and let go of what it takes by now."""
@@ -200,7 +209,8 @@ class Applier:
         place = self._places.get(change.place)
         active = {Kind.REACTIVATE: True, Kind.DEACTIVATE: False}.get(change.kind)
         fields = {name: field.after for name, field in change.fields.items() if name != SITE}
-        return UserWrite(ObjectGuid(change.guid), change.user, place.site if place else None, active, fields)
+        site, adopts = place.site if place else None, _stamp_before(change) if change.adopts else None
+        return UserWrite(ObjectGuid(change.guid), change.user, site, active, fields, adopts)
 
     def _settle(self, line: Line, outcome: UserOutcome | None) -> Settled:
         if self._lacks_place(line.change):
@@ -249,6 +259,11 @@ class Applier:
         if place is not None and place.site is not None:
             link = replace(link, client=place.client, site=place.site)
         return replace(link, active=change.kind is not Kind.DEACTIVATE) if change.kind in WRITES else link
+
+
+def _stamp_before(change: Change) -> str:
+    """Return the mark of a user when its adoption was planned: its own account's if none is written."""
+    return change.fields[STAMP].before or "" if STAMP in change.fields else change.guid
 
 
 def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:

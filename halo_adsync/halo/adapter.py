@@ -19,10 +19,11 @@ from halo_adsync.halo.codec import (
 )
 from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.custom_fields import FIELD_INFO, decode_fields
+from halo_adsync.halo.gate import Gate
 from halo_adsync.halo.ldap_connection import CONNECTIONS, LdapConnection, decode_connection
 from halo_adsync.halo.pages import INACTIVE_TOO, how_many, page_parameters, read_all, records
 from halo_adsync.halo.place_codec import decode_client, decode_site, encode_client, encode_rename, encode_site
-from halo_adsync.halo.port import SiteWrite, TicketWrite, UserOutcome, UserWrite
+from halo_adsync.halo.port import Licence, SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.halo.probe import Finding, probe
 from halo_adsync.halo.search import UserSearch
 from halo_adsync.halo.statuses import complaint
@@ -43,7 +44,6 @@ from halo_adsync.model import (
 
 TICKETS_SHOWN = 3
 """How many of somebody's tickets are named."""
-_GENERAL = "This is a General User of Halo, which stands for nobody in particular; it is never written."
 
 
 class HaloInstance:
@@ -60,6 +60,7 @@ class HaloInstance:
         """
         self._api = HaloApi(config, meter=meter, budget=budget, pulse=pulse)
         self._reader = UserReader(self._api)
+        self._gate = Gate(self._reader)
         self._search = UserSearch(self._api, self._reader)
         self.agents = Agents(self._api, lambda seconds: budget.pause(seconds, pulse))
         self._writer = BatchWriter(
@@ -77,6 +78,10 @@ class HaloInstance:
     def close(self) -> None:
         """Close the connections and give back what is left of the budget; safe to call twice."""
         self._api.close()
+
+    def permit(self, licence: Licence) -> None:
+        """Say what may be written from now on; before the first call that is nothing."""
+        self._gate.licence = self.agents.licence = licence
 
     def check(self) -> str:
         """Sign in, read one record of each kind that a sync needs, and return a sentence for people."""
@@ -157,18 +162,22 @@ class HaloInstance:
 
     def create_site(self, site: SiteWrite) -> HaloSite:
         """Create a site."""
+        self._gate.check_client(site.client)
         return decode_site(self._post_one("/Site", encode_site(site)), site.client)
 
     def rename_client(self, client: HaloClientId, name: str) -> None:
         """Give a client another name."""
+        self._gate.check_client(client)
         self._post_one("/Client", encode_rename(client, name))
 
     def rename_site(self, site: HaloSiteId, name: str) -> None:
         """Give a site another name."""
+        self._gate.check_site(site)
         self._post_one("/Site", encode_rename(site, name))
 
     def ensure_ticket(self, ticket: TicketWrite) -> int:
         """Return the id of the user's ticket with this summary, open or closed; open it if there is none."""
+        self._gate.check_user(ticket.user)
         there = read_all(
             lambda page: self._api.get("/Tickets", page), TICKETS, {"user_id": str(int(ticket.user))}
         )
@@ -181,11 +190,7 @@ class HaloInstance:
     def write_users(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
         """Write one batch; return one outcome for each write, in their order."""
         self._search.forget()
-        outcomes = {
-            write.guid: UserOutcome(write.guid, error=_GENERAL)
-            for write in writes
-            if write.user is not None and self._reader.is_general(write.user)
-        }
+        outcomes = self._gate.refusals(writes)
         allowed = [write for write in writes if write.guid not in outcomes]
         for outcome in self._writer.write(allowed, resumed=resumed):
             outcomes[outcome.guid] = outcome

@@ -19,8 +19,9 @@ from halo_adsync.halo.agent_codec import (
 from halo_adsync.halo.batch import BatchWriter, Element
 from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.codec import GUID_FIELD, Record, identity, record_guid, record_id
+from halo_adsync.halo.gate import not_linked, other_stamp
 from halo_adsync.halo.pages import how_many, page_parameters, read_all, records
-from halo_adsync.halo.port import UserOutcome, UserWrite
+from halo_adsync.halo.port import Licence, UserOutcome, UserWrite
 from halo_adsync.halo.users import EMPTY, SAMPLE
 from halo_adsync.model import HaloUser, HaloUserId, ObjectGuid, Seats
 
@@ -44,7 +45,8 @@ class Agents:
         self._writer = BatchWriter(self._post, self._look_up, pause, self._encode)
         self._catalog: Catalog | None = None
         self._own: list[int | None] = []
-        self._untouchable: frozenset[int] | None = None
+        self._known: dict[HaloUserId, HaloUser] | None = None
+        self.licence = Licence()
         self._current: dict[int, Record] = {}
 
     def all(self) -> Sequence[HaloUser]:
@@ -86,6 +88,8 @@ class Agents:
         Raises:
             RecordRejected, Doubtful: some could not be handed over.
         """
+        if agent not in self.licence.agents.values():
+            raise RecordRejected(f"Halo agent {agent} is linked to nobody; no ticket is taken from it.")
         handed: set[int] = set()
         while True:
             rows = records(self._tickets(agent, 100), TICKETS)
@@ -102,11 +106,8 @@ class Agents:
 
     def write(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
         """Write one batch; return one outcome for each write, in their order."""
-        outcomes = {
-            write.guid: UserOutcome(write.guid, error=_NOT_OURS)
-            for write in writes
-            if write.user is not None and write.user in self._never()
-        }
+        refused = {write.guid: self._why_not(write) for write in writes}
+        outcomes = {guid: UserOutcome(guid, error=why) for guid, why in refused.items() if why is not None}
         allowed = [write for write in writes if write.guid not in outcomes]
         self._current.clear()
         for write in allowed:
@@ -178,7 +179,14 @@ class Agents:
             self._own.append(record_id(self._api.get("/Agent/me", missing_ok=True)))
         return self._own[0]
 
-    def _never(self) -> frozenset[int]:
-        if self._untouchable is None:
-            self._untouchable = frozenset(int(agent.id) for agent in self.all() if agent.general)
-        return self._untouchable
+    def _why_not(self, write: UserWrite) -> str | None:
+        """Say why an agent may not be written, if it may not."""
+        refused = not_linked(write, self.licence.agents, "agent")
+        if refused or write.user is None:
+            return refused
+        if self._known is None:
+            self._known = {agent.id: agent for agent in self.all()}
+        known = self._known.get(write.user)
+        if known is not None and known.general:
+            return _NOT_OURS
+        return other_stamp(write, known.guid if known else None, "agent")

@@ -121,6 +121,12 @@ def record_id(record: Any) -> int | None:
     return number if number is not None and number > 0 else None
 
 
+def record_client(record: Record) -> HaloClientId | None:
+    """Return the client that a record names as its own."""
+    number = number_in(record.get("client_id"))
+    return None if number is None else HaloClientId(number)
+
+
 def record_guid(record: Record) -> ObjectGuid | None:
     """Return the directory account that a user's record is stamped with."""
     return canonical_guid(record.get(GUID_FIELD))
@@ -161,13 +167,13 @@ def decode_user(record: Record, fields: Collection[str], client: HaloClientId | 
     Raises:
         HaloUnavailable: the record has no id, or neither it nor the caller names a client.
     """
-    owner = number_in(record.get("client_id")) or client
+    owner = record_client(record) or client
     if owner is None:
         raise HaloUnavailable("Halo answered a user without its client; nothing is concluded from it.")
     number = identity(record)[0]
     return HaloUser(
         id=HaloUserId(number),
-        client=HaloClientId(owner),
+        client=owner,
         site=HaloSiteId(number_in(record.get("site_id")) or number_in(record.get("site_id_int")) or 0),
         active=not is_true(record.get("inactive")),
         guid=canonical_guid(record.get(GUID_FIELD)),

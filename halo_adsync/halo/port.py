@@ -13,6 +13,7 @@ from halo_adsync.model import (
     HaloUser,
     HaloUserId,
     ObjectGuid,
+    Place,
     Seats,
     Tickets,
 )
@@ -32,6 +33,23 @@ class UserWrite:
     """True reactivates, False deactivates, None leaves it."""
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Canonical values by Halo's field name; an empty string clears."""
+    adopts: str | None = None
+    """First contact: the stamp that the user carried when this was planned, empty for none.
+
+    None where the account is linked to the user, or creates one.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What may be written in Halo. It may grow: what it holds is looked at when something is written."""
+
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """The mapped clients and their sites, by key."""
+    users: Mapping[ObjectGuid, HaloUserId] = field(default_factory=dict, repr=False)
+    """The linked users, each by its account."""
+    agents: Mapping[ObjectGuid, HaloUserId] = field(default_factory=dict, repr=False)
+    """The linked agents, each by its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,16 @@ class Halo(Protocol):
     @property
     def agents(self) -> AgentDesk:
         """The agents of the instance."""
+        ...
+
+    def permit(self, licence: Licence) -> None:
+        """Say what may be written from now on; before the first call that is nothing.
+
+        Everything else is refused where it is written: a client or site that is not mapped, a user or agent
+        that is not linked and not about to be adopted, one that is another account's by now, a user who
+        stands in a client that is not mapped, and a General User. A user is looked at in Halo before it is
+        adopted, deactivated or reactivated, unless it was read since the connection was opened.
+        """
         ...
 
     def check(self) -> str:

@@ -20,6 +20,7 @@ from halo_adsync.halo.codec import (
     is_detail,
     is_general,
     listed_fields,
+    record_client,
     record_guid,
     record_id,
 )
@@ -43,12 +44,22 @@ class UserReader:
         self._hidden: set[str] = set()
         """Every plain field of interest that lists leave out although it is filled."""
         self._stamps: dict[int, ObjectGuid | None] = {}
-        """The stamps of users whose single record was read."""
+        """The stamps of users whose record showed one, or whose single record was read."""
         self._general: set[int] = set()
+        self._clients: dict[int, HaloClientId] = {}
+        """Where the users stand whose record was read."""
 
     def is_general(self, user: HaloUserId) -> bool:
         """Tell whether a user has shown itself to be a General User."""
         return user <= 0 or user in self._general
+
+    def client_of(self, user: HaloUserId) -> HaloClientId | None:
+        """Return the client that a user was last seen in; None where it was not seen, or shows none."""
+        return self._clients.get(user)
+
+    def stamp_of(self, user: HaloUserId) -> ObjectGuid | None:
+        """Return the account that a user was last seen to be stamped with."""
+        return self._stamps.get(user)
 
     def read(self, client: HaloClientId, query: Mapping[str, str]) -> Iterator[HaloUser]:
         """Yield every user of a client that a further query selects, each once, inactive ones too.
@@ -87,8 +98,8 @@ class UserReader:
         record = self._api.get(f"/Users/{user}", {"includedetails": "true"}, missing_ok=True)
         if record_id(record) != user:
             return None
+        self._stamps[user] = None
         self._note(record)
-        self._stamps[user] = record_guid(record)
         return {**record}
 
     def stamped(self, sites: Iterable[HaloSiteId]) -> dict[ObjectGuid, list[HaloUserId]]:
@@ -113,8 +124,14 @@ class UserReader:
 
     def _note(self, record: Record) -> None:
         number = record_id(record)
-        if number is not None and is_general(record):
+        if number is None:
+            return
+        if is_general(record):
             self._general.add(number)
+        if (client := record_client(record)) is not None:
+            self._clients[number] = client
+        if (guid := record_guid(record)) is not None:
+            self._stamps[number] = guid
 
     def _stamp(self, number: int, row: Record) -> ObjectGuid | None:
         if GUID_FIELD in self._carried:

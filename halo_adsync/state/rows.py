@@ -93,14 +93,18 @@ def link_of(row: Row) -> Link:
     """Read a link."""
     dn, fields = json.loads(unpack_text("data", row.values))
     return Link(
-        ObjectGuid(row.key.rpartition("|")[2]),
-        HaloUserId(whole(row, "user")),
+        *linked_of(row),
         HaloClientId(whole(row, "client")),
         HaloSiteId(whole(row, "site")),
         bool(row.values["active"]),
         DistinguishedName(dn),
         fields,
     )
+
+
+def linked_of(row: Row) -> tuple[ObjectGuid, HaloUserId]:
+    """Read from a link which account it ties to which Halo id."""
+    return ObjectGuid(row.key.rpartition("|")[2]), HaloUserId(whole(row, "user"))
 
 
 def place_row(customer: str, place: Place) -> Row:

@@ -10,7 +10,7 @@ from itertools import batched
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import NotFound
-from halo_adsync.model import CustomerId, Footing, Link, ObjectGuid, Place, RunId
+from halo_adsync.model import CustomerId, Footing, HaloUserId, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Record, Violation
 from halo_adsync.state import known_rows, rows
 from halo_adsync.state.history import History
@@ -161,6 +161,12 @@ class CustomerState(Knowledge):
         """Return every link to an agent, by GUID."""
         found = self._table.query(self.customer, "agent|", rows.after("agent|"))
         return {link.guid: link for link in map(rows.link_of, found)}
+
+    def linked(self, record: Record) -> dict[ObjectGuid, HaloUserId]:
+        """Return which Halo user (or agent) each account is linked to, and no more of the links."""
+        low = "agent|" if record is Record.AGENT else "link|"
+        found = self._table.query(self.customer, low, rows.after(low), select=["user"])
+        return dict(map(rows.linked_of, found))
 
     def places(self) -> dict[str, Place]:
         """Return every known client and site, by key."""

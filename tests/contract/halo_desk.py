@@ -10,9 +10,11 @@ from devstack.halo import SimulatedHalo
 from halo_adsync.halo.adapter import HaloInstance
 from halo_adsync.halo.budget import Budget, Ledger, Pulse, no_pulse
 from halo_adsync.halo.config import HaloConfig
-from halo_adsync.halo.port import UserWrite
-from halo_adsync.model import HaloSiteId, HaloUserId, Meter, ObjectGuid
+from halo_adsync.halo.port import Licence, UserWrite
+from halo_adsync.model import HaloClientId, HaloSiteId, HaloUserId, Meter, ObjectGuid, Place
 
+GONE = 9999
+"""The id of a client and a site that Halo has no more."""
 FIELDS = frozenset({"name", "firstname", "emailaddress", "login", "title", "CFStaffNumber"})
 
 
@@ -49,6 +51,18 @@ class Desk:
     time: Time
     client: int
     site: int
+    places: dict[str, Place] = field(default_factory=dict)
+    """What the adapter may write to: all of the client, and what is gone from Halo since it was mapped."""
+    users: dict[ObjectGuid, HaloUserId] = field(default_factory=dict)
+    agents: dict[ObjectGuid, HaloUserId] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.map(self.client, self.site)
+        self.map(GONE, GONE)
+
+    def map(self, client: int, site: int) -> None:
+        """Let the adapter write to a site and its client."""
+        self.places[f"site:{site}"] = Place(f"site:{site}", HaloClientId(client), HaloSiteId(site), "")
 
     def open(
         self,
@@ -66,12 +80,14 @@ class Desk:
             "client_secret": self.halo.client_secret,
             "fields": FIELDS,
         }
-        return HaloInstance(
+        instance = HaloInstance(
             HaloConfig(**(settings | config)),
             meter=meter or Meter(),
             budget=Budget(ledger, self.time.clock, self.time.sleep, patience),
             pulse=pulse,
         )
+        instance.permit(Licence(self.places, self.users, self.agents))
+        return instance
 
     def create(self, number: int, **fields: str) -> UserWrite:
         """Return the write that creates person `number`."""
@@ -79,8 +95,14 @@ class Desk:
         return UserWrite(guid(number), None, site=HaloSiteId(self.site), fields=named)
 
     def update(self, number: int, user: int, fields: Mapping[str, str]) -> UserWrite:
-        """Return the write that changes a user."""
+        """Return the write that changes a user, who is linked."""
+        self.users[guid(number)] = HaloUserId(user)
         return UserWrite(guid(number), HaloUserId(user), fields=fields)
+
+    def linked_agent(self, agent: int) -> HaloUserId:
+        """Return an agent's id, linked to the account of the same number."""
+        self.agents[guid(agent)] = HaloUserId(agent)
+        return HaloUserId(agent)
 
     def names(self) -> list[str]:
         """Return the names of Halo's users, General Users aside, sorted."""

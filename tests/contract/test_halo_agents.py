@@ -63,7 +63,7 @@ def test_what_may_not_be_written_is_not(desk: Desk) -> None:
     own, robot = desk.halo.add_agent("Own"), desk.halo.add_agent("Robot", isapiagent=True)
     desk.halo.switches.login_agent = own
     with desk.open(agent_fields=FIELDS) as halo:
-        writes = [UserWrite(guid(n), HaloUserId(n), active=False) for n in (own, robot)]
+        writes = [UserWrite(guid(n), desk.linked_agent(n), active=False) for n in (own, robot)]
         outcomes = halo.agents.write(writes)
     assert all("never written" in (outcome.error or "") for outcome in outcomes)
     assert desk.sent("Agent", "POST") == 0
@@ -74,7 +74,7 @@ def test_an_agent_that_is_gone_fails_alone(desk: Desk) -> None:
     ann = desk.halo.add_agent("Ann")
     fields = {"team:2nd line support": "yes"}
     with desk.open(agent_fields=FIELDS) as halo:
-        writes = [UserWrite(guid(n), HaloUserId(n), fields=fields) for n in (ann, 999)]
+        writes = [UserWrite(guid(n), desk.linked_agent(n), fields=fields) for n in (ann, 999)]
         first, second = halo.agents.write(writes)
     assert (first.user, first.error) == (ann, None)
     assert second.error == "Halo has no agent 999 any more."
@@ -99,7 +99,7 @@ def test_tickets_are_counted_and_handed_over(desk: Desk) -> None:
     closed = desk.halo.add_ticket(user, agent_id=ann, open=False)
     with desk.open(agent_fields=FIELDS) as halo:
         assert halo.agents.open_tickets(HaloUserId(ann)) == 3
-        assert halo.agents.reassign(HaloUserId(ann), HaloUserId(bob)) == 3
+        assert halo.agents.reassign(desk.linked_agent(ann), HaloUserId(bob)) == 3
         assert halo.agents.open_tickets(HaloUserId(ann)) == 0
     assert {desk.halo.tickets[number]["agent_id"] for number in mine} == {bob}
     assert desk.halo.tickets[closed]["agent_id"] == ann
@@ -114,7 +114,7 @@ def test_tickets_of_others_are_never_handed_over(desk: Desk, monkeypatch: pytest
         monkeypatch.setattr("devstack.halo.reading._id_test", lambda _name, _text: lambda _row: True)
         assert halo.agents.open_tickets(HaloUserId(ann)) is None
         with pytest.raises(RecordRejected, match="none was touched"):
-            halo.agents.reassign(HaloUserId(ann), HaloUserId(bob))
+            halo.agents.reassign(desk.linked_agent(ann), HaloUserId(bob))
     assert desk.sent("Tickets", "POST") == 0
 
 

@@ -10,7 +10,7 @@ from halo_adsync.errors import Doubtful, HaloRefused, HaloUnavailable, RecordRej
 from halo_adsync.halo import transport
 from halo_adsync.halo.port import Halo, SiteWrite, UserOutcome, UserWrite
 from halo_adsync.model import HaloClientId, HaloSiteId, HaloUserId, Meter
-from tests.contract.halo_desk import Desk, Time, guid, people
+from tests.contract.halo_desk import GONE, Desk, Time, guid, people
 
 BATCH = range(25)
 
@@ -76,6 +76,8 @@ def test_updates_change_what_they_name(desk: Desk, halo: Halo) -> None:
     """Fields, site and state of a user change, and the rest stays."""
     user = desk.halo.add_user(name="Ann", title="Clerk", emailaddress="a@example.test", site_id=desk.site)
     other = desk.halo.add_site(desk.client, "Leeds")
+    desk.map(desk.client, other)
+    desk.users[guid(1)] = HaloUserId(user)
     write = UserWrite(
         guid(1), HaloUserId(user), HaloSiteId(other), active=False, fields={"Title": "", "CFStaffNumber": "7"}
     )
@@ -89,7 +91,7 @@ def test_updates_change_what_they_name(desk: Desk, halo: Halo) -> None:
 def test_an_adoption_stamps_the_user(desk: Desk, halo: Halo) -> None:
     """An update that names the stamp writes it."""
     user = desk.halo.add_user(name="Ann", site_id=desk.site)
-    halo.write_users([desk.update(1, user, {"third_party_guid": guid(1)})])
+    halo.write_users([UserWrite(guid(1), HaloUserId(user), fields={"third_party_guid": guid(1)}, adopts="")])
     assert desk.halo.users[user]["third_party_guid"] == guid(1)
 
 
@@ -160,7 +162,7 @@ def test_one_bad_element_stops_no_other(desk: Desk, halo: Halo, rule: str, posit
     """24 of 25 arrive once, the bad one gets Halo's sentence, and the cost stays logarithmic."""
     desk.halo.switches.change({"batch_failure": rule})
     writes = [desk.create(n) for n in BATCH]
-    writes[position] = UserWrite(guid(position), None, HaloSiteId(9999), fields={"name": "Nowhere"})
+    writes[position] = UserWrite(guid(position), None, HaloSiteId(GONE), fields={"name": "Nowhere"})
     outcomes = halo.write_users(writes)
     assert desk.names() == people(set(BATCH) - {position})
     assert failed(outcomes).keys() == {guid(position)}
@@ -265,7 +267,7 @@ def test_an_update_of_a_user_that_is_gone_fails_alone(desk: Desk, halo: Halo) ->
 def test_halos_sentence_does_not_quote_what_was_sent(desk: Desk) -> None:
     """Values of the record are struck out of Halo's complaint, whatever it quotes."""
     with desk.open(fields=frozenset({"useadlogin"})) as halo:
-        outcomes = halo.write_users([UserWrite(guid(1), HaloUserId(7), fields={"useadlogin": "Jane Doe"})])
+        outcomes = halo.write_users([desk.update(1, 7, {"useadlogin": "Jane Doe"})])
     assert failed(outcomes) == {guid(1): "useadlogin: the value must be a whole number."}
 
 
@@ -280,6 +282,7 @@ def test_clients_and_sites_are_created(desk: Desk, halo: Halo) -> None:
     """A new client comes with its main site, a new site carries the GUID and DN of its OU."""
     client = halo.create_client("Fabrikam", "Head office")
     assert [site.name for site in halo.sites(client.id)] == ["Head office"]
+    desk.map(client.id, int(halo.sites(client.id)[0].id))
     site = halo.create_site(SiteWrite(client.id, "Leeds", guid(1), "OU=Leeds,DC=example,DC=test"))
     assert (site.client, site.guid) == (client.id, guid(1))
     assert desk.halo.sites[site.id]["ldapstring"] == "OU=Leeds,DC=example,DC=test"
@@ -289,7 +292,7 @@ def test_clients_and_sites_are_created(desk: Desk, halo: Halo) -> None:
 def test_a_refused_site_is_rejected_and_a_dropped_one_doubtful(desk: Desk, halo: Halo) -> None:
     """Creating a place says whether Halo refused it or nobody knows."""
     with pytest.raises(RecordRejected, match="existing client"):
-        halo.create_site(SiteWrite(HaloClientId(9999), "Leeds"))
+        halo.create_site(SiteWrite(HaloClientId(GONE), "Leeds"))
     desk.halo.faults.add(FaultKind.DROP_AFTER_COMMIT, method="POST", path="/api/Site")
     with pytest.raises(Doubtful):
         halo.create_site(SiteWrite(HaloClientId(desk.client), "Leeds"))
