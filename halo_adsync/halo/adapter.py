@@ -26,7 +26,7 @@ from halo_adsync.halo.place_codec import decode_client, decode_site, encode_clie
 from halo_adsync.halo.port import Licence, SiteWrite, TicketWrite, UserOutcome, UserWrite
 from halo_adsync.halo.probe import Finding, probe
 from halo_adsync.halo.search import UserSearch
-from halo_adsync.halo.statuses import complaint
+from halo_adsync.halo.statuses import complaint, redact
 from halo_adsync.halo.tickets import TICKETS, decode_ticket, encode_ticket, same_ticket
 from halo_adsync.halo.users import UserReader
 from halo_adsync.model import (
@@ -205,7 +205,7 @@ class HaloInstance:
         record = answer[0] if isinstance(answer, list) and len(answer) == 1 else answer
         if isinstance(record, dict) and record_id(record) is not None:
             return record
-        said = complaint(record)
+        said = redact(complaint(record), ())
         raise RecordRejected(said) if said else Doubtful(f"POST {path} was answered without a record.")
 
     def _post_users(self, elements: Sequence[Element], hide: frozenset[str]) -> Any:

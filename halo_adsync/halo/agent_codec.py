@@ -16,9 +16,11 @@ from halo_adsync.halo.codec import (
     Record,
     identity,
     is_true,
+    number_in,
     plain_text,
     record_guid,
     record_id,
+    rows_in,
 )
 from halo_adsync.halo.port import UserWrite
 from halo_adsync.model import ROLE, TEAM, YES, HaloClientId, HaloSiteId, HaloUser, HaloUserId, Seats
@@ -113,12 +115,12 @@ def encode_agent(write: UserWrite, catalog: Catalog, current: Record | None) -> 
     teams = {name.removeprefix(TEAM): text for name, text in marks.items() if name.startswith(TEAM)}
     roles = {name.removeprefix(ROLE): text for name, text in marks.items() if name.startswith(ROLE)}
     if teams:
-        element["teams"] = _with(_rows(current, "teams"), teams, catalog.teams, "team_id", "team")
+        element["teams"] = _with(rows_in(current or {}, "teams"), teams, catalog.teams, "team_id", "team")
         joined = sorted(name for name, text in teams.items() if text)
         if write.user is None and joined:
             element["team"] = joined[0]
     if roles:
-        element["roles"] = _with(_rows(current, "roles"), roles, catalog.roles, "id", "role")
+        element["roles"] = _with(rows_in(current or {}, "roles"), roles, catalog.roles, "id", "role")
     return element
 
 
@@ -156,10 +158,10 @@ def with_names(record: Record, catalog: Catalog) -> Record:
     roles = {number.lower(): name for name, number in catalog.roles.items()}
     named = {
         "teams": [
-            {**row, "name": teams.get(plain_text(row.get("team_id")))} for row in _rows(record, "teams")
+            {**row, "name": teams.get(plain_text(row.get("team_id")))} for row in rows_in(record, "teams")
         ],
         "roles": [
-            {**row, "name": roles.get(plain_text(row.get("id")).lower())} for row in _rows(record, "roles")
+            {**row, "name": roles.get(plain_text(row.get("id")).lower())} for row in rows_in(record, "roles")
         ],
     }
     return {**record, **named}
@@ -167,21 +169,16 @@ def with_names(record: Record, catalog: Catalog) -> Record:
 
 def _memberships(record: Record) -> Iterator[str]:
     for key, prefix in (("teams", TEAM), ("roles", ROLE)):
-        yield from (f"{prefix}{_name(row)}" for row in _rows(record, key) if _name(row))
+        yield from (f"{prefix}{_name(row)}" for row in rows_in(record, key) if _name(row))
 
 
 def _name(row: Record) -> str:
     return plain_text(row.get("name")).strip().casefold()
 
 
-def _rows(record: Record | None, key: str) -> list[Record]:
-    rows = record.get(key) if record else None
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-
-
 def _numbers(parts: Sequence[Record], names: Sequence[str]) -> Iterator[int]:
     for part in parts:
         for name in names:
-            text = plain_text(part.get(name))
-            if text.isdecimal():
-                yield int(text)
+            number = number_in(part.get(name))
+            if number is not None and number >= 0:
+                yield number

@@ -6,6 +6,7 @@ answers some ids as doubles, and has custom fields (`CF...`) in a list of their 
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
@@ -37,6 +38,7 @@ USERS, CLIENTS, SITES = "users", "clients", "sites"
 _GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?")
 _GENERAL_FLAGS = ("isgeneraluser", "is_general_user", "generaluser")
 _OTHER_MASTERS = ("adconnection", "azure_connectionid")
+_INT32 = 2**31 - 1
 _ECHOED = ("name", EMAIL_FIELD, LOGIN_FIELD, "email", "ad")
 
 
@@ -70,9 +72,14 @@ def parse(body: bytes) -> Any:
     """Return an answer's JSON with every name in lower case.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or nested too deeply.
     """
-    return json.loads(body, object_pairs_hook=lambda pairs: {name.lower(): value for name, value in pairs})
+    try:
+        return json.loads(
+            body, object_pairs_hook=lambda pairs: {name.lower(): value for name, value in pairs}
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def is_custom(field: str) -> bool:
@@ -112,7 +119,7 @@ def identity(record: Record) -> tuple[int, Any]:
     number = number_in(record.get("id"))
     if number is None:
         raise HaloUnavailable("Halo's list holds a record without an id; nothing is concluded from it.")
-    return (number, None) if number > 0 else (number, record.get("site_id"))
+    return (number, None) if number > 0 else (number, number_in(record.get("site_id")))
 
 
 def record_id(record: Any) -> int | None:
@@ -259,13 +266,20 @@ _PARSERS: Mapping[Kind, Callable[[str], str | int | bool]] = {
 def _field_values(record: Record, fields: Collection[str]) -> dict[str, str]:
     values = {name: plain_text(record.get(name.lower())).strip() for name in fields if not is_detail(name)}
     for name in fields:
-        if _kind(name) is Kind.IDS and isinstance(rows := record.get(name.lower()), list):
-            values[name] = _ids(",".join(str(number_in(row.get("department_id")) or "") for row in rows))
-    listed = record.get("customfields")
-    if isinstance(listed, list):
-        custom = {plain_text(entry.get("name")).lower(): plain_text(entry.get("value")) for entry in listed}
+        if _kind(name) is Kind.IDS and isinstance(record.get(name.lower()), list):
+            ids = (number_in(row.get("department_id")) or 0 for row in rows_in(record, name.lower()))
+            values[name] = _ids(",".join(str(number) for number in ids if number > 0))
+    if isinstance(record.get("customfields"), list):
+        rows = rows_in(record, "customfields")
+        custom = {plain_text(row.get("name")).lower(): plain_text(row.get("value")) for row in rows}
         values |= {name: custom.get(name.lower(), "").strip() for name in fields if is_custom(name)}
     return values
+
+
+def rows_in(record: Record, key: str) -> list[Record]:
+    """Return the records of a list inside a record; what is no record is passed over."""
+    rows = record.get(key)
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def plain_text(value: Any) -> str:
@@ -284,11 +298,15 @@ def plain_text(value: Any) -> str:
 
 
 def number_in(value: Any) -> int | None:
-    """Return an id, which may come as a double or as text; None for what is none."""
+    """Return an id or a count, which may come as a double or as text; None for what is none.
+
+    Halo's are of 32 bits (OpenAPI: `int32`).
+    """
     try:
-        return None if value is None or isinstance(value, bool) else int(float(value))
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+    return int(number) if number.is_integer() and abs(number) <= _INT32 else None
 
 
 def is_true(value: Any) -> bool:

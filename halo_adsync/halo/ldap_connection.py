@@ -17,7 +17,9 @@ from halo_adsync.halo.codec import (
     Record,
     identity,
     is_custom,
+    number_in,
     plain_text,
+    rows_in,
 )
 
 CONNECTIONS = "ldapconnections"
@@ -140,9 +142,9 @@ def field_named(label: str) -> FieldName:
 
 
 def _containers(record: Record) -> Iterator[ContainerMapping]:
-    for row in _rows(record, "ldap_strings"):
+    for row in rows_in(record, "ldap_strings"):
         yield _container(row, board=_flag(row, "cabmapping"))
-    for row in _rows(record, "cab_ldap_strings"):
+    for row in rows_in(record, "cab_ldap_strings"):
         yield _container(row, board=True)
 
 
@@ -161,24 +163,19 @@ def _container(row: Record, *, board: bool) -> ContainerMapping:
 
 
 def _fields(record: Record, key: str) -> Iterator[FieldMapping]:
-    for row in _rows(record, key):
+    for row in rows_in(record, key):
         yield FieldMapping(_text(row, "ldap_field"), field_named(_text(row, "nhd_field")))
 
 
 def _matching(record: Record, key: str) -> Iterator[FieldName]:
     """Yield the matching fields: from the list, which has names, else from the text, which may have ids."""
-    rows = _rows(record, f"{key}_list")
+    rows = rows_in(record, f"{key}_list")
     for row in rows:
         named, keyed = field_named(_text(row, "name")), field_named(_text(row, "id"))
         yield named if named.field or not keyed.field else keyed
     if not rows:
         labels = map(str.strip, _SEPARATORS.split(_text(record, f"{key}_fields")))
         yield from (field_named(label) for label in labels if label)
-
-
-def _rows(record: Record, key: str) -> list[Record]:
-    rows = record.get(key)
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def _text(record: Record, name: str) -> str:
@@ -191,8 +188,8 @@ def _flag(record: Record, name: str) -> bool:
 
 def _number(record: Record, name: str) -> int | None:
     """Return a number above 0; Halo writes 0 or less where nothing is chosen."""
-    text = _text(record, name)
-    return int(text) if text.isdecimal() and int(text) > 0 else None
+    number = number_in(record.get(name))
+    return number if number is not None and number > 0 else None
 
 
 def _dn(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from halo_adsync.errors import HaloUnavailable
-from halo_adsync.halo.codec import Record, identity
+from halo_adsync.halo.codec import Record, identity, number_in
 
 PAGE_SIZE = 100
 """Current servers give no more, whatever is asked for."""
@@ -49,8 +49,7 @@ def records(body: Any, key: str) -> list[Record]:
 
 def record_count(body: Any) -> int | None:
     """Return how many records a list has on all its pages, where it says so."""
-    count = body.get("record_count") if isinstance(body, dict) else None
-    return int(count) if isinstance(count, int | float) and not isinstance(count, bool) else None
+    return number_in(body.get("record_count")) if isinstance(body, dict) else None
 
 
 def how_many(body: Any, key: str) -> int:

@@ -4,6 +4,7 @@ A hosted Halo hands out tokens at `{auth_url}/token?tenant={tenant}`, a self-hos
 `{url}/api/authinfo` names both without signing in. Client-credentials grant: RFC 6749, 4.4.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,11 @@ MARGIN = timedelta(seconds=60)
 """A token is renewed this long before it expires, or after half its life, whichever comes later."""
 DEFAULT_LIFE_SECONDS = 300
 """For a token that does not say how long it lasts."""
+LONGEST_LIFE = timedelta(days=1)
+"""No token is used for longer, whatever it says of itself."""
 _INTERNAL_ERROR = 500
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+"""What can stand in a header: a token's characters are fewer still (RFC 6750, 2.1)."""
 _REASONS = {
     "invalid_client": "halo.client_id or the client secret is wrong",
     "unauthorized_client": "the API application may not sign in with client id and secret; allow it in Halo",
@@ -66,9 +71,10 @@ class SignIn:
             raise self._refusal(reply, self._authority)
         answer = _parse(reply)
         token = answer.get("access_token")
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
             raise HaloUnavailable(
-                "Halo's sign-in answered without a token; check halo.auth_url, or try again later."
+                "Halo's sign-in answered without a token that can be sent; check halo.auth_url, or try again"
+                " later."
             )
         self._token = token
         self._good_until = self._budget.now() + _useful_life(answer.get("expires_in"))
@@ -153,4 +159,4 @@ def _useful_life(expires_in: Any) -> timedelta:
         life = timedelta(seconds=float(expires_in))
     except (TypeError, ValueError, OverflowError):
         life = timedelta(seconds=DEFAULT_LIFE_SECONDS)
-    return max(life - MARGIN, life / 2)
+    return min(max(life - MARGIN, life / 2), LONGEST_LIFE)

@@ -68,11 +68,11 @@ def sentence(body: bytes, hide: Collection[str] = ()) -> str:
     """Return what an error body says as one line of text; empty when it says nothing."""
     text = body.decode("utf-8", "replace").strip()
     if text.startswith("<"):
-        said = _html(text)
+        said = _html(text[:LONGEST_READ])
     else:
         try:
             said = _said(json.loads(text))
-        except ValueError:
+        except (ValueError, RecursionError):
             said = text
     return redact(said, hide)
 

@@ -24,6 +24,8 @@ REFUSALS = 8
 """How many 429 in a row are waited out."""
 SHORTEST_WAIT, LONGEST_WAIT = 5.0, 60.0
 """Seconds to wait after a 429 that does not say how long."""
+LONGEST_ASKED = 86_400.0
+"""Seconds after which a 429 is forgotten, however long it asked to wait."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _RANDOM = random.SystemRandom()
@@ -169,9 +171,10 @@ def wait_seconds(retry_after: str | None, now: datetime, refusals: int) -> float
     """
     if retry_after is not None:
         if retry_after.strip().isdecimal():
-            return float(retry_after)
+            return min(float(retry_after), LONGEST_ASKED)
         try:
-            return max((parsedate_to_datetime(retry_after) - now).total_seconds(), 0.0)
+            asked = (parsedate_to_datetime(retry_after) - now).total_seconds()
+            return min(max(asked, 0.0), LONGEST_ASKED)
         except (TypeError, ValueError):
             pass  # neither seconds nor a date with its zone: as good as no header
     longest = min(SHORTEST_WAIT * 2.0 ** (refusals + 1), LONGEST_WAIT)
