@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, Connection, Server, Tls
-from ldap3.core.exceptions import LDAPException, LDAPSocketReceiveError
+from ldap3.core.exceptions import LDAPException
 from ldap3.core.results import (
     RESULT_BUSY,
     RESULT_INVALID_DN_SYNTAX,
@@ -16,6 +16,8 @@ from ldap3.core.results import (
     RESULT_UNAVAILABLE,
 )
 
+from halo_adsync.directory.answers import Answers
+from halo_adsync.directory.ber import DamagedAnswerError
 from halo_adsync.directory.config import DirectoryConfig, Endpoint
 from halo_adsync.directory.entry import EVERYTHING, RawEntry
 from halo_adsync.directory.results import bind_reason, failure_reason
@@ -56,6 +58,7 @@ class Session:
         self._config = config
         self._meter = meter
         self._connection = self._connect(endpoint, context)
+        self._answers = Answers(self._connection, PAGE_SIZE)
         try:
             self._bind()
         except BaseException:
@@ -130,11 +133,7 @@ class Session:
                 auto_escape=False,
                 **{"controls": [_DOMAIN_SCOPE], **options},
             )
-            entries = [
-                RawEntry.received(item["raw_dn"].decode(), item["raw_attributes"])
-                for item in self._connection.response
-                if item["type"] == "searchResEntry"
-            ]
+            entries = self._answers.take()
             result: dict[str, Any] = self._connection.result
         self._meter.ldap_entries += len(entries)
         return entries, result
@@ -225,8 +224,10 @@ class Session:
         """Turn whatever ldap3 raises while it talks into one error, and drop the connection."""
         try:
             yield
-        except LDAPException as error:
+        except (LDAPException, OSError) as error:
             raise self._broken(_silence_or_end(error, self._config.receive_timeout)) from error
+        except DamagedAnswerError as error:
+            raise self._broken(f"sent something that is no LDAP answer: {error}") from error
         # A damaged answer makes ldap3 raise whatever its decoder stumbles over: KeyError, IndexError...
         except Exception as error:
             raise self._broken(f"sent something that is no LDAP answer ({type(error).__name__})") from error
@@ -258,8 +259,8 @@ class _NameCheckingTls(Tls):
         connection.socket.settimeout(silence)
 
 
-def _silence_or_end(error: LDAPException, seconds: int) -> str:
-    if isinstance(error, LDAPSocketReceiveError) and "timed out" in str(error):
+def _silence_or_end(error: Exception, seconds: int) -> str:
+    if isinstance(error, TimeoutError):
         return f"was silent for {seconds} seconds in the middle of an answer"
     return f"ended the connection ({type(error).__name__})"
 
