@@ -1,11 +1,9 @@
 """The documents say what the code does: every key, command, option and setting, and no link leads nowhere."""
 
-import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, TypeAliasType, get_args, get_origin
 
@@ -22,6 +20,7 @@ from halo_adsync.cli import cli
 from halo_adsync.customer import DEFAULT_FIELDS, OWNED_BY_THE_SYNC, Customer, SecretRef
 from halo_adsync.customer_file import parse
 from halo_adsync.plan import templates
+from tests.support.settings import settings_read
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -226,21 +225,6 @@ def test_no_page_names_a_command_that_is_not_there() -> None:
             if named not in COMMANDS:
                 unknown.append(f"{page.name}: {named}")
     assert not unknown
-
-
-def settings_read() -> set[str]:
-    """Return what looks like a setting's name in the modules that read the environment."""
-    names: set[str] = set()
-    for source in [*(ROOT / "halo_adsync").rglob("*.py"), *(ROOT / "functions").glob("*.py")]:
-        if "os.environ" in (text := source.read_text("utf-8")):
-            module = import_module(".".join(source.relative_to(ROOT).with_suffix("").parts))
-            literals = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
-            candidates = [value for value in [*literals, *vars(module).values()] if isinstance(value, str)]
-            names.update(value for value in candidates if SETTING.fullmatch(value))
-    return names
-
-
-SETTING = re.compile(r"AzureWebJobsStorage(?:__\w+)?|[A-Z]+(?:_[A-Z]+)+")
 
 
 def test_every_setting_is_documented() -> None:
