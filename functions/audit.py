@@ -8,11 +8,11 @@ from pydantic import Field
 
 from functions.access import route
 from functions.http import Query, answer, answer_csv, read_query
-from functions.log import note
 from halo_adsync.access import Role
 from halo_adsync.auditing import MOST, as_csv
 from halo_adsync.auditing import audit as read_audit
 from halo_adsync.bootstrap import app
+from halo_adsync.events import Event, note
 from halo_adsync.forgetting import forget_old
 
 DAILY = "0 30 3 * * *"
@@ -48,4 +48,4 @@ def forget_old_runs(timer: func.TimerRequest) -> None:
     """Delete runs whose time is over, with their plans and outcomes."""
     del timer  # what is over is worked out from the runs
     for customer, runs, rows in forget_old(app().services()):
-        note("forgot", customer=customer, runs=str(runs), rows=str(rows))
+        note(Event.FORGOT, customer=customer, runs=str(runs), rows=str(rows))

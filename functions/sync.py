@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 
-from functions.log import note
 from halo_adsync.bootstrap import app
 from halo_adsync.errors import Busy, ConfigurationError
+from halo_adsync.events import Event, note
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.queue import QUEUE, Request, parse_request
 from halo_adsync.sync import SLICE_SECONDS
@@ -26,9 +26,9 @@ def run_slice(message: func.QueueMessage) -> None:
     except Busy:
         # An earlier slice of this run is at work, or died just now: come back when its lease is over.
         app().requests().send(request, LEASE_SECONDS + 5)
-        note("waits", customer=request.customer, run=request.run)
+        note(Event.WAITS, customer=request.customer, run=request.run)
     else:
-        note("slice", customer=run.customer, run=run.id, status=run.status.value)
+        note(Event.SLICE, customer=run.customer, run=run.id, status=run.status.value)
 
 
 @sync.queue_trigger(arg_name="message", queue_name=f"{QUEUE}-poison", connection=STORAGE)
@@ -37,10 +37,10 @@ def settle_poison(message: func.QueueMessage) -> None:
     try:
         request = _request(message)
     except ConfigurationError as error:
-        note("dropped", logging.ERROR, message=message.id or "", problem=str(error))
+        note(Event.DROPPED, logging.ERROR, message=message.id or "", problem=str(error))
         return
     app().sync().fail(request, GAVE_UP)
-    note("gave up", logging.ERROR, customer=request.customer, run=request.run)
+    note(Event.GAVE_UP, logging.ERROR, customer=request.customer, run=request.run)
 
 
 def _request(message: func.QueueMessage) -> Request:

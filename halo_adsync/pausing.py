@@ -72,6 +72,5 @@ def resting_until(runs: Iterable[Run], now: datetime) -> datetime | None:
 
 def _says(run: Run) -> bool:
     """Tell whether a run has got through its plan for everybody, or was stopped for its failures."""
-    if run.dry_run or run.person:
-        return False
-    return run.status is Status.OK or (run.status is Status.PARTIAL and bool(run.strikes or not run.message))
+    stopped = run.status is Status.PARTIAL and run.strikes > 0 and not run.dry_run and not run.person
+    return run.got_through or stopped

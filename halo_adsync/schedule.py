@@ -29,7 +29,7 @@ def request_due(services: Services) -> Iterator[Request]:
     """
     store = services.store(Meter())
     for customer in valid(store, "A customer is not synced by schedule"):
-        if not customer.enabled or not _has_any(customer.schedule):
+        if not customer.enabled or not has_any(customer.schedule):
             continue
         state = store.of(customer.key)
         runs = [run for run in state.runs(LOOK_BACK) if not run.status.is_open or state.is_going_on(run)]
@@ -102,5 +102,6 @@ def _is_day(days: str, day: int) -> bool:
     return begin <= day <= end if begin <= end else day >= begin or day <= end
 
 
-def _has_any(schedule: Schedule) -> bool:
+def has_any(schedule: Schedule) -> bool:
+    """Tell whether the schedule asks for anything at all."""
     return any(getattr(schedule, mode) for mode in WEIGHT)

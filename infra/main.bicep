@@ -42,6 +42,11 @@ param apiSignIn string = empty(authClientId) ? 'keys' : 'entra'
 @description('Where alerts go. Empty: they are only shown in the portal.')
 param alertEmail string = ''
 
+@description('Alert when a customer with a schedule had no good run for so many hours.')
+@minValue(1)
+@maxValue(720)
+param notSyncedHours int = 26
+
 @description('Budget of the resource group a month, in the currency of the subscription, with mails at 80 % spent and 100 % forecast. 0: none.')
 @minValue(0)
 param monthlyBudget int = 0
@@ -215,6 +220,18 @@ module signIn 'modules/sign-in.bicep' = if (!empty(authClientId)) {
     appName: app.outputs.name
     clientId: authClientId
     isRequired: apiSignIn == 'entra'
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    email: alertEmail
+    notSyncedHours: notSyncedHours
   }
 }
 

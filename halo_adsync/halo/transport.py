@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions
@@ -13,6 +14,7 @@ from urllib3.exceptions import NewConnectionError
 
 from halo_adsync import __version__
 from halo_adsync.errors import BudgetSpent, HaloRefused
+from halo_adsync.events import Event, note
 from halo_adsync.halo.budget import Budget, Pulse
 from halo_adsync.model import Meter
 
@@ -135,6 +137,8 @@ class Transport:
             now = self._budget.now()
             until = now + timedelta(seconds=wait_seconds(reply.headers.get("Retry-After"), now, refusals))
             self._budget.blocked(until)
+            instance, seconds = urlsplit(message.url).netloc.lower(), (until - now).total_seconds()
+            note(Event.THROTTLED, instance=instance, seconds=f"{seconds:.0f}")
         raise BudgetSpent(until)
 
     def _exchange(self, message: Message) -> Reply:

@@ -101,6 +101,13 @@ class Run:
     rejected_by: str = ""
     rejected: str = ""
 
+    @property
+    def got_through(self) -> bool:
+        """Tell whether the run brought everybody in step, as far as single records let it."""
+        if self.dry_run or self.person:
+            return False
+        return self.status is Status.OK or (self.status is Status.PARTIAL and not self.message)
+
     def next_step(self) -> str:
         """Return what a person may type next where the run waits for one; empty where it does not."""
         if self.status is not Status.BLOCKED or self.rejected:

@@ -1,8 +1,11 @@
 """Contract: signing in to the simulated Halo, its rate limit, and the probe."""
 
+import json
+import logging
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -119,14 +122,20 @@ def test_a_429_without_retry_after_backs_off(desk: Desk) -> None:
     assert 5 + 10 + 20 + 30 <= sum(desk.time.slept) <= 10 + 20 + 40 + 60
 
 
-def test_a_429_blocks_everybody_and_ends_an_impatient_run(desk: Desk) -> None:
-    """A wait beyond the run's patience ends it with the time to come back, and the ledger knows it, too."""
+def test_a_429_blocks_everybody_and_ends_an_impatient_run(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wait beyond the run's patience ends it with the time to come back; ledger and log know it, too."""
+    caplog.set_level(logging.INFO, "halo_adsync.events")
     ledger = MemoryLedger(Limit())
     desk.halo.faults.add(FaultKind.STATUS, path="/api/Client", status=429, retry_after=300)
     with desk.open(ledger=ledger, patience=60) as halo, pytest.raises(BudgetSpent) as caught:
         halo.clients()
     assert caught.value.until == desk.time.now + timedelta(seconds=300)
     assert ledger.take(1, desk.time.now).count == 0
+    logged = [json.loads(line.getMessage()) for line in caplog.records if line.name == "halo_adsync.events"]
+    instance = urlsplit(desk.halo.url).netloc
+    assert logged == [{"event": "throttled", "instance": instance, "seconds": "300"}]
 
 
 def test_endless_429_end_the_run(desk: Desk) -> None:

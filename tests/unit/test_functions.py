@@ -40,7 +40,7 @@ def request_of(run: str, **changes: Any) -> Request:
 
 def events(caplog: pytest.LogCaptureFixture) -> list[dict[str, str]]:
     """Return what the triggers logged; each record is one line of JSON."""
-    texts = [record.getMessage() for record in caplog.records if record.name == "functions.log"]
+    texts = [record.getMessage() for record in caplog.records if record.name == "halo_adsync.events"]
     assert not any("\n" in text for text in texts)
     return [json.loads(text) for text in texts]
 
@@ -226,6 +226,16 @@ def test_the_timer_requests_what_is_due(builder: MemoryBuilder, caplog: pytest.L
     assert events(caplog) == [
         {"event": "requested", "customer": CUSTOMER, "run": request.run, "mode": "full"}
     ]
+
+
+def test_the_timer_tells_who_lags_behind(builder: MemoryBuilder, caplog: pytest.LogCaptureFixture) -> None:
+    """One line a customer, for an alert; one that never ran has nothing to tell yet."""
+    caplog.set_level(logging.INFO)
+    schedule.report_lag(None)
+    assert events(caplog) == []
+    queued(builder)
+    schedule.report_lag(None)
+    assert events(caplog) == [{"event": "lag", "customer": CUSTOMER, "hours": "0"}]
 
 
 def test_a_slice_is_worked_on_and_logged(builder: MemoryBuilder, caplog: pytest.LogCaptureFixture) -> None:

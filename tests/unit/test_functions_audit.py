@@ -105,5 +105,5 @@ def test_the_timer_forgets_what_is_over(builder: MemoryBuilder, caplog: pytest.L
     audit.forget_old_runs(None)
     assert builder.state.find_run(old.id) is None
     assert builder.state.find_run(new.id) is not None
-    (event,) = [json.loads(r.getMessage()) for r in caplog.records if r.name == "functions.log"]
+    (event,) = [json.loads(r.getMessage()) for r in caplog.records if r.name == "halo_adsync.events"]
     assert event == {"event": "forgot", "customer": CUSTOMER, "runs": "1", "rows": "2"}

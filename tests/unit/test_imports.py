@@ -40,7 +40,8 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "plan": ("model", "errors", "customer*", "plan"),
     "directory": ("model", "errors", "directory"),
-    "halo": ("model", "errors", "halo"),
+    "events": (),
+    "halo": ("model", "errors", "events", "halo"),
     "state": ("model", "errors", "customer*", "plan.types", "halo.budget", "state"),
     "entra": ("model", "errors", "entra"),
     "services": (
@@ -98,6 +99,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "state",
     ),
     "schedule": ("model", "customer", "customers", "pausing", "services", "state", "sync"),
+    "lagging": ("model", "customers", "pausing", "schedule", "services", "state"),
 }
 """What each part may import of the product; `customer*` stands for the modules of the customer file."""
 
@@ -319,13 +321,25 @@ def test_the_triggers_go_through_the_bootstrap() -> None:
     """`function_app` registers the triggers; they use the use cases, and never a client or the plan."""
     app = set(imported(ast.parse((ROOT / "function_app.py").read_text("utf-8"))))
     assert all(full.startswith(("azure.functions", "functions.")) for full in app)
-    allowed = ("bootstrap", "sync", "schedule", "health", "errors", "model", "state", "console", "customer*")
+    allowed = (
+        "bootstrap",
+        "sync",
+        "schedule",
+        "health",
+        "errors",
+        "events",
+        "model",
+        "state",
+        "console",
+        "customer*",
+    )
     use_cases = (
         "access",
         "approving",
         "auditing",
         "forgetting",
         "keeping",
+        "lagging",
         "customers",
         "deciding",
         "explaining",

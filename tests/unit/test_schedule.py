@@ -1,7 +1,7 @@
 """The schedule: what is due when, across weeks of runs, time zones, clock changes and quiet hours."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,10 @@ from halo_adsync.model import CustomerId, RunId
 from halo_adsync.plan.mapping import Target
 from halo_adsync.schedule import due, is_quiet, request_due
 from halo_adsync.services import Services
-from halo_adsync.state.runs import Run, Status, new_run_id
+from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import CUSTOMERS, Store
 from tests.support.plan import customer
+from tests.support.runs import at, never, run
 
 EVERY_WAY = {"delta": "*/15 * * * *", "full": "0 2 * * *", "reconcile": "0 3 * * sun"}
 
@@ -22,25 +23,6 @@ EVERY_WAY = {"delta": "*/15 * * * *", "full": "0 2 * * *", "reconcile": "0 3 * *
 def scheduled(**schedule: Any) -> Customer:
     """Return a customer with this schedule."""
     return customer(schedule=schedule)
-
-
-def at(text: str) -> datetime:
-    """Return a time of 2026, in UTC."""
-    return datetime.fromisoformat(f"2026-{text}+00:00")
-
-
-def run(mode: str, requested: str | datetime, status: Status = Status.OK, **more: Any) -> Run:
-    """Return a run that the schedule asked for."""
-    when = at(requested) if isinstance(requested, str) else requested
-    usual: dict[str, Any] = {"reason": "schedule", "actor": "timer", "dry_run": False}
-    return Run(
-        id=new_run_id(when),
-        customer=CustomerId("contoso"),
-        mode=mode,
-        status=status,
-        requested=when.isoformat(),
-        **(usual | more),
-    )
 
 
 @pytest.mark.parametrize(
@@ -182,11 +164,6 @@ def test_what_quiet_hours_held_back_comes_right_after_them() -> None:
     """Quiet hours are the customer's own time, and put off what fell into them."""
     who = scheduled(full="0 9 * * *", timezone="Europe/London", quiet=["mon-fri 09:00-11:00"])
     assert asked(who, "07-01T07:00:00", "07-01T12:00:00") == ["07-01T10:00"]
-
-
-def never(*_: object) -> Any:
-    """Fail: the schedule opens neither a directory nor Halo."""
-    raise AssertionError("the schedule opened something")
 
 
 def test_a_tick_asks_for_everybody_who_is_due_and_nobody_else() -> None:

@@ -29,6 +29,7 @@ NOBODY = '{"customer": "nobody", "run": "20260101T000000Z-00000000"}'
 KINDS = {
     "enqueue_due": "timerTrigger",
     "forget_old_runs": "timerTrigger",
+    "report_lag": "timerTrigger",
     "show_audit": "httpTrigger",
     "run_slice": "queueTrigger",
     "settle_poison": "queueTrigger",
@@ -187,10 +188,14 @@ def test_every_setting_that_a_trigger_names_is_documented(worker: Worker) -> Non
 
 
 def test_the_timers_fire_by_themselves(worker: Worker) -> None:
-    """Each full minute without a setting, and once a day, as NCRONTAB says it; not at each start."""
+    """Each full minute without a setting, once an hour and a day, as NCRONTAB says it; not at each start."""
     timers = {timer.name: timer.trigger for timer in triggers(worker, "timerTrigger")}
     schedules = {name: timer["schedule"] for name, timer in timers.items()}
-    assert schedules == {"enqueue_due": "0 * * * * *", "forget_old_runs": "0 30 3 * * *"}
+    assert schedules == {
+        "enqueue_due": "0 * * * * *",
+        "report_lag": "0 50 * * * *",
+        "forget_old_runs": "0 30 3 * * *",
+    }
     for timer in timers.values():
         CronSim(timer["schedule"], bootstrap._now())
         assert timer["runOnStartup"] is False
@@ -205,7 +210,7 @@ def test_the_timer_follows_its_setting(storage: str) -> None:
 
 def test_the_timers_run(call: Call) -> None:
     """Without customers there is nothing to do."""
-    for name in ("enqueue_due", "forget_old_runs"):
+    for name in ("enqueue_due", "report_lag", "forget_old_runs"):
         call(name, TypedData(json='{"IsPastDue": false}'))
 
 
