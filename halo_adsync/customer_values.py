@@ -28,6 +28,10 @@ _QUIET = re.compile(
 )
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _CRON_FIELDS = 5
+_GUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+_TURNS = re.compile(r"(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])")
+LONG_RUN, TURNS = 16, 3
+"""A run of so many characters that turns so often from letters to digits, or back, is no word."""
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -69,6 +73,18 @@ def _url(value: str) -> str:
             "must begin with https:// (http:// is accepted for this machine's own addresses only)"
         )
     return value.rstrip("/")
+
+
+def _secret_name(value: str) -> str:
+    """Refuse what is a secret and not its name: Halo's hold GUIDs, others letters and digits at random."""
+    runs = value.split("-")
+    jumble = any(len(run) >= LONG_RUN and len(_TURNS.findall(run)) >= TURNS for run in runs)
+    if jumble or _GUID.search(value):
+        raise ValueError(
+            "looks like a secret and not like a secret's name: put the value into Key Vault (or SECRET_... in"
+            " the environment), and here a name in words, such as contoso-halo"
+        )
+    return value
 
 
 def _server(value: str) -> str:
@@ -187,7 +203,7 @@ PATTERNS: Mapping[str, str] = {
 """What the patterns of the file mean, in words."""
 Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
 TableName = Annotated[str, Field(pattern=_TABLE_NAME)]
-SecretName = Annotated[str, Field(pattern=_KEY_VAULT_NAME)]
+SecretName = Annotated[str, Field(pattern=_KEY_VAULT_NAME), AfterValidator(_secret_name)]
 """A name in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]

@@ -12,6 +12,7 @@ from halo_adsync.errors import Doubtful, HaloRefused, HaloUnavailable
 from halo_adsync.halo.budget import Budget, Pulse, no_pulse
 from halo_adsync.halo.codec import parse
 from halo_adsync.halo.config import HaloConfig, is_loopback
+from halo_adsync.halo.hiding import Hiding
 from halo_adsync.halo.signin import SignIn
 from halo_adsync.halo.statuses import failure
 from halo_adsync.halo.transport import Message, NoReplyError, Reply, Transport
@@ -36,7 +37,8 @@ class HaloApi:
             pulse=pulse,
             use_proxies=not is_loopback(urlsplit(config.url).hostname or ""),
         )
-        self._sign_in = SignIn(config, self._transport, budget)
+        self._hiding = Hiding([config.client_secret, *config.headers.values()])
+        self._sign_in = SignIn(config, self._transport, budget, self._hiding)
 
     def get(self, path: str, query: Mapping[str, str] | None = None, *, missing_ok: bool = False) -> Any:
         """Return the parsed answer to a GET.
@@ -57,7 +59,7 @@ class HaloApi:
             if missing_ok and reply.status == _NOT_FOUND:
                 return None
             if not reply.ok:
-                raise failure(reply.status, reply.body, what=what)
+                raise failure(reply.status, reply.body, self._hiding, what=what)
             try:
                 return parse(reply.body)
             except ValueError:
@@ -102,12 +104,12 @@ class HaloApi:
                 Doubtful(f"{text}.") if error.sent else HaloUnavailable(f"{text}; nothing was sent.")
             ) from None
         if not reply.ok:
-            refusal = failure(reply.status, reply.body, what=what, write=True, hide=hide)
+            refusal = failure(reply.status, reply.body, self._hiding, what=what, write=True, hide=hide)
             if isinstance(refusal, HaloRefused):
                 self._meter.halo_writes = writes  # it was no write after all
             raise refusal
         try:
-            return parse(reply.body)
+            return self._hiding.strike_all(parse(reply.body))
         except ValueError:
             raise Doubtful(
                 f"{what} was answered with {reply.status} and something that is no JSON."

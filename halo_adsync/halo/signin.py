@@ -13,6 +13,7 @@ from halo_adsync.errors import HaloAdSyncError, HaloRefused, HaloUnavailable
 from halo_adsync.halo.budget import Budget
 from halo_adsync.halo.codec import parse
 from halo_adsync.halo.config import HaloConfig, safe_url
+from halo_adsync.halo.hiding import Hiding
 from halo_adsync.halo.statuses import failure, sentence
 from halo_adsync.halo.transport import Message, NoReplyError, Reply, Transport
 
@@ -43,10 +44,11 @@ class Authority:
 class SignIn:
     """Holds the token of one instance."""
 
-    def __init__(self, config: HaloConfig, transport: Transport, budget: Budget) -> None:
+    def __init__(self, config: HaloConfig, transport: Transport, budget: Budget, hiding: Hiding) -> None:
         self._config = config
         self._transport = transport
         self._budget = budget
+        self._hiding = hiding
         self._authority: Authority | None = None
         self._token = ""
         self._good_until = datetime.min.replace(tzinfo=UTC)
@@ -77,6 +79,7 @@ class SignIn:
                 " later."
             )
         self._token = token
+        self._hiding.add(token)
         self._good_until = self._budget.now() + _useful_life(answer.get("expires_in"))
         return token
 
@@ -88,8 +91,9 @@ class SignIn:
         """
         reply = self._send(Message("GET", f"{self._config.url}/api/authinfo"), "GET /authinfo")
         if reply.status >= _INTERNAL_ERROR:
-            raise failure(reply.status, reply.body, what="GET /authinfo")
-        return _parse(reply) if reply.ok else {}
+            raise failure(reply.status, reply.body, self._hiding, what="GET /authinfo")
+        said: dict[str, Any] = self._hiding.strike_all(_parse(reply)) if reply.ok else {}
+        return said
 
     def _find_authority(self) -> Authority:
         auth_url, tenant = self._config.auth_url, self._config.tenant
@@ -115,7 +119,7 @@ class SignIn:
 
     def _refusal(self, reply: Reply, authority: Authority) -> HaloAdSyncError:
         code = _parse(reply).get("error")
-        said = sentence(reply.body, {self._config.client_secret})
+        said = sentence(reply.body, self._hiding)
         if reply.status < _INTERNAL_ERROR:
             reason = _REASONS.get(code) if isinstance(code, str) else None
             reason = reason or "check halo.client_id, the client secret, halo.tenant and halo.auth_url"

@@ -1,7 +1,7 @@
 """One table: what Halo answered -> the exception that says what to do next.
 
 Halo words its errors in at least five ways, and gateways before it answer with pages of HTML. All of them end
-as one sentence here. Values that a caller names (what it sent, tokens) and e-mail addresses are struck out,
+as one sentence here. Secrets, values that a caller names (what it sent) and e-mail addresses are struck out,
 so that the sentence can be logged and shown.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from halo_adsync.errors import Doubtful, HaloAdSyncError, HaloRefused, HaloUnavailable, RecordRejected
+from halo_adsync.halo.hiding import STRUCK, Hiding
 
 LONGEST_SENTENCE = 400
 LONGEST_READ = 20 * LONGEST_SENTENCE
 """An error body is looked at so far: some answer with pages of stack trace."""
-_REDACTED = "(…)"
 _SHORTEST_HIDDEN = 3
 _E_MAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -41,18 +41,19 @@ _MESSAGES = (*_COMPLAINTS, "_warning", "detail", "title")
 
 
 def failure(
-    status: int, body: bytes, *, what: str, write: bool = False, hide: Collection[str] = ()
+    status: int, body: bytes, hiding: Hiding, *, what: str, write: bool = False, hide: Collection[str] = ()
 ) -> HaloAdSyncError:
     """Return the error that an answer means.
 
     Args:
         status: the HTTP status, not a success.
         body: the answer's body.
+        hiding: the secrets that must not stand in the error.
         what: what was asked for, such as "GET /Users", without personal data.
         write: whether the request would have changed something.
-        hide: values that must not stand in the error.
+        hide: values that must not stand in it either.
     """
-    said = sentence(body, hide)
+    said = sentence(body, hiding, hide)
     hint = _HINTS.get(status, "Halo said" if said else "no reason was given")
     text = f"{what} was answered with {status}: " + (f"{hint}: {said}" if said else f"{hint}.")
     if write and status in _NOT_SUCH:
@@ -64,7 +65,7 @@ def failure(
     return Doubtful(text) if write else HaloUnavailable(text)
 
 
-def sentence(body: bytes, hide: Collection[str] = ()) -> str:
+def sentence(body: bytes, hiding: Hiding, hide: Collection[str] = ()) -> str:
     """Return what an error body says as one line of text; empty when it says nothing."""
     text = body.decode("utf-8", "replace").strip()
     if text.startswith("<"):
@@ -74,15 +75,15 @@ def sentence(body: bytes, hide: Collection[str] = ()) -> str:
             said = _said(json.loads(text))
         except (ValueError, RecursionError):
             said = text
-    return redact(said, hide)
+    return redact(hiding.strike(said), hide)
 
 
 def redact(text: str, hide: Collection[str]) -> str:
     """Strike out the values of `hide` and every e-mail address; keep the text to one line of fair length."""
     # Addresses first: a value that is part of one would leave the rest of it standing.
-    text = _E_MAIL.sub(_REDACTED, text[:LONGEST_READ])
+    text = _E_MAIL.sub(STRUCK, text[:LONGEST_READ])
     for value in sorted({v for v in hide if len(v) >= _SHORTEST_HIDDEN}, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", _REDACTED, text, flags=re.IGNORECASE)
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", STRUCK, text, flags=re.IGNORECASE)
     line = " ".join(text.split())
     return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + "…"
 

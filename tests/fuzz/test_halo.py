@@ -17,6 +17,7 @@ from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.codec import FIELDS, SITES, USERS, decode_user, encode_user, parse
 from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.custom_fields import FIELD_INFO, decode_fields
+from halo_adsync.halo.hiding import Hiding
 from halo_adsync.halo.ldap_connection import CONNECTIONS, LdapConnection, decode_connection
 from halo_adsync.halo.pages import read_all, records
 from halo_adsync.halo.place_codec import decode_client, decode_site
@@ -181,12 +182,13 @@ class Clock:
         return NOW
 
 
+HIDING = Hiding((SECRET,))
 CONFIG = HaloConfig("https://contoso.example", "client", SECRET)
 
 
 def signed_in(replies: Iterable[tuple[int, bytes]]) -> str:
     """Sign in where these answers come."""
-    sign_in = SignIn(CONFIG, cast("Transport", Answers(replies)), cast("Budget", Clock()))
+    sign_in = SignIn(CONFIG, cast("Transport", Answers(replies)), cast("Budget", Clock()), HIDING)
     sign_in.renew()
     return sign_in.token()
 
@@ -219,7 +221,7 @@ ERRORS: tuple[Any, ...] = (
 def failed(answer: tuple[int, bytes, bool]) -> HaloAdSyncError:
     """Return the error that an answer means."""
     status, body, write = answer
-    return failure(status, body, what="POST /Users", write=write, hide=HIDDEN)
+    return failure(status, body, HIDING, what="POST /Users", write=write, hide=HIDDEN)
 
 
 def check_failure(_: object, error: HaloAdSyncError) -> None:

@@ -39,7 +39,7 @@ DNS = st.sampled_from(["OU=People,DC=x", "OU=a\\, b,DC=x", 'OU="q",DC=x', "OU=Zo
 SOURCES = st.sampled_from(
     ["cn", "mail", "{{ displayName or cn }}", "{{ a ~ ': ' ~ b }}", "{% if a %}b{% endif %}"]
 )
-SECRETS = st.fixed_dictionaries({"secret": st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True)})
+SECRETS = st.fixed_dictionaries({"secret": st.from_regex(r"[A-Za-z0-9-]{1,15}", fullmatch=True)})
 IDS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 PLACES = st.fixed_dictionaries({"name": NAMES}) | st.fixed_dictionaries({"id": st.integers(1, 10**9)})
 

@@ -117,6 +117,31 @@ def test_a_secret_in_the_wrong_place_is_never_repeated(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "1b0c3c1e-6c1f-4d0a-9b53-0d6f3f6a2d11-7e2c9a40-55d1-4f2e-8f11-2b9a7c3d4e5f",
+        "1B0C3C1E6C1F4D0A9B530D6F3F6A2D11",
+        "x8Q2v7T1m4Z9k3R6p5",
+        "halo-x8Q2v7T1m4Z9k3R6p5",
+    ],
+)
+def test_a_secret_that_could_be_a_name_is_refused(value: str) -> None:
+    """Halo's hold GUIDs, others letters and digits at random; all of them could be names in a vault."""
+    (told,) = problems(changed("{ secret: contoso-ad }", f"{{ secret: {value} }}"))
+    assert value not in told
+    assert "looks like a secret" in told
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["contoso-halo", "msp2-contoso-halo-secret-2026", "CONTOSOPRODUCTION2026HALO", "c1-a2-d3-e4-f5-g6"],
+)
+def test_a_name_with_digits_is_a_name(name: str) -> None:
+    """Years and numbers in words are no secret."""
+    assert name in parse(changed("{ secret: contoso-ad }", f"{{ secret: {name} }}")).secrets()
+
+
+@pytest.mark.parametrize(
     ("old", "new", "place"),
     [
         ("https://contoso.halopsa.com", '"https://contoso.halopsa.com:port"', "halo.url"),

@@ -3,7 +3,11 @@
 import pytest
 
 from halo_adsync.errors import Doubtful, HaloRefused, HaloUnavailable, RecordRejected
+from halo_adsync.halo.hiding import Hiding
 from halo_adsync.halo.statuses import LONGEST_SENTENCE, complaint, failure, redact, sentence, warning
+
+NOTHING = Hiding(())
+"""No secret is to be struck out."""
 
 
 @pytest.mark.parametrize(
@@ -27,8 +31,8 @@ from halo_adsync.halo.statuses import LONGEST_SENTENCE, complaint, failure, reda
 )
 def test_the_table(status: int, read: type[Exception], write: type[Exception]) -> None:
     """Each status has its class, for a read and for a write."""
-    assert type(failure(status, b"", what="GET /Users")) is read
-    assert type(failure(status, b"", what="POST /Users", write=True)) is write
+    assert type(failure(status, b"", NOTHING, what="GET /Users")) is read
+    assert type(failure(status, b"", NOTHING, what="POST /Users", write=True)) is write
 
 
 @pytest.mark.parametrize(
@@ -54,12 +58,12 @@ def test_the_table(status: int, read: type[Exception], write: type[Exception]) -
 )  # fmt: skip
 def test_every_error_body_becomes_a_sentence(body: str, said: str) -> None:
     """All shapes that Halo and gateways are known to use are read."""
-    assert sentence(body.encode()) == said
+    assert sentence(body.encode(), NOTHING) == said
 
 
 def test_a_refusal_without_a_body_says_what_to_do() -> None:
     """A bare 403 still ends in advice."""
-    text = str(failure(403, b"", what="POST /Users", write=True))
+    text = str(failure(403, b"", NOTHING, what="POST /Users", write=True))
     assert text.startswith("POST /Users was answered with 403: ")
     assert text.endswith("API settings.")
 
