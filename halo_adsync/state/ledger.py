@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from halo_adsync.errors import StateUnavailable
 from halo_adsync.halo import budget
 from halo_adsync.halo.budget import Granted, LedgerState, Limit
 from halo_adsync.state.rows import encode_key, pack_text, to_json, unpack_text
@@ -12,6 +13,8 @@ from halo_adsync.state.table import Conflict, Operation, Row, Table
 
 BUDGETS = "$budgets"
 """The partition of the ledgers, one row an instance."""
+ATTEMPTS = 100
+"""So many others may be faster in a row; a thousand customers are less of a crowd."""
 
 
 class TableLedger:
@@ -43,9 +46,13 @@ class TableLedger:
         self._change(lambda state: budget.block(state, until.timestamp()))
 
     def _change(self, change: Callable[[LedgerState], LedgerState]) -> None:
-        """Change the state as often as it takes until nobody else was faster."""
+        """Change the state, again and again until nobody else was faster.
+
+        Raises:
+            StateUnavailable: somebody else always was.
+        """
         nonce = secrets.token_hex(8)
-        while True:
+        for _ in range(ATTEMPTS):
             row = self._table.get(BUDGETS, self._key)
             if row is not None and row.values["nonce"] == nonce:
                 return  # it had been changed; only the answer was lost
@@ -60,6 +67,9 @@ class TableLedger:
             except Conflict:
                 continue
             return
+        raise StateUnavailable(
+            f"The budget of {self._key} was written to by others {ATTEMPTS} times in a row; try again later."
+        )
 
 
 def _state_of(row: Row) -> LedgerState:

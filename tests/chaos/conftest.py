@@ -6,6 +6,9 @@ import pytest
 
 from tests.chaos.matrix import Matrix
 from tests.chaos.world import Company, three_days
+from tests.support.emulator import storage_emulator
+
+__all__ = ["storage_emulator"]  # a fixture
 
 _MATRIX = pytest.StashKey[Matrix]()
 

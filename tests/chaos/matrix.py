@@ -40,11 +40,12 @@ class Matrix:
             yield from (_line(row, widths) for row in rows[1:])
 
 
-def some[T](places: Sequence[T]) -> list[T]:
-    """Return the places to strike at: in a soak all of them, else the first and the last."""
+def some[T](places: Sequence[T], count: int = 2) -> list[T]:
+    """Return the places to strike at: in a soak all of them, else so many, from the first to the last."""
     if SOAK:
         return list(places)
-    return [*dict.fromkeys([places[0], places[-1]])]
+    last = len(places) - 1
+    return [places[number] for number in dict.fromkeys(last * n // (count - 1) for n in range(count))]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

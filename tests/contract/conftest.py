@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from devstack.azurite import Azurite, azurite_missing
 from devstack.directory import Directory
 from devstack.directory.edits import Edits, Values
 from devstack.memory import MemoryTable
@@ -21,6 +20,9 @@ from halo_adsync.directory.ldap import LdapDirectory
 from halo_adsync.model import Meter
 from tests.contract.storage import AnyTable, azure_table
 from tests.support.cutting import Address, CuttingProxy
+from tests.support.emulator import storage_emulator
+
+__all__ = ["storage_emulator"]  # a fixture
 
 DOMAIN = "DC=corp,DC=example"
 HOSTNAME = "dc01.corp.example"
@@ -192,17 +194,6 @@ def directory_closed_port() -> Address:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
     return host, port
-
-
-@pytest.fixture(scope="session")
-def storage_emulator() -> Iterator[str]:
-    """The connection string of one storage emulator for all tests; every test has a table of its own."""
-    if missing := azurite_missing():
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with Azurite() as emulator:
-        yield emulator.connection_string
 
 
 @pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.azurite)])

@@ -1,7 +1,7 @@
 """The budget ledger in a table: the same arithmetic as in memory, and safe with many runs at a time."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devstack.memory import MemoryTable
+from halo_adsync.errors import StateUnavailable
 from halo_adsync.halo.budget import Granted, Ledger, Limit, MemoryLedger
 from halo_adsync.state.ledger import TableLedger
+from halo_adsync.state.table import Operation
 from tests.contract.storage import AnyTable, RacedTable, RepeatingTable, azure_table
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -117,6 +119,22 @@ def test_of_two_that_take_at_once_none_is_forgotten(storage_table: AnyTable, use
         other.take(used, NOW)
     raced = RacedTable(storage_table, other=lambda: other.take(25, NOW))
     assert TableLedger(raced, INSTANCE, LIMIT).take(25, NOW) == Granted(15 - used)
+
+
+def test_whoever_is_always_too_late_says_so_in_the_end(storage_table: AnyTable) -> None:
+    """Rather than going round for ever."""
+    plenty = Limit(1000, LIMIT.seconds)
+    other = TableLedger(storage_table, INSTANCE, plenty)
+
+    class Crowded(RepeatingTable):
+        def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
+            other.take(1, NOW)
+            return super().transact(partition, operations)
+
+    crowded = Crowded(storage_table)
+    with pytest.raises(StateUnavailable, match="100 times in a row"):
+        TableLedger(crowded, INSTANCE, plenty).take(1, NOW)
+    assert len(crowded.sent) == 100
 
 
 def together(number: int, work: Callable[[int], None]) -> None:
