@@ -192,16 +192,17 @@ Timezone = Annotated[str, AfterValidator(_timezone)]
 Quiet = Annotated[str, AfterValidator(_quiet)]
 LookupTable = Annotated[Mapping[str, str], AfterValidator(_lookup_table)]
 Region = Annotated[str, AfterValidator(_region)]
-_IDENTIFIER = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+IDENTIFIER = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+"""An id: of a customer, or of one of its directories."""
 _TABLE_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 _KEY_VAULT_NAME = r"^[A-Za-z0-9-]{1,127}$"
 PATTERNS: Mapping[str, str] = {
-    _IDENTIFIER: "must be made of a to z, 0 to 9 and dashes, 63 at most, with no dash at either end",
+    IDENTIFIER: "must be made of a to z, 0 to 9 and dashes, 63 at most, with no dash at either end",
     _TABLE_NAME: "must begin with a letter, and be made of letters, digits, dashes and underscores",
     _KEY_VAULT_NAME: "must be a secret's name, made of letters, digits and dashes; never the secret itself",
 }
 """What the patterns of the file mean, in words."""
-Identifier = Annotated[str, Field(pattern=_IDENTIFIER)]
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 TableName = Annotated[str, Field(pattern=_TABLE_NAME)]
 SecretName = Annotated[str, Field(pattern=_KEY_VAULT_NAME), AfterValidator(_secret_name)]
 """A name in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""

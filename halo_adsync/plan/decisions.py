@@ -23,13 +23,12 @@ def decided_matches(newcomers: Iterable[ObjectGuid], halo: HaloSide) -> dict[Obj
 
 def _match(decision: Decision, halo: HaloSide, claims: int) -> Match:
     user = halo.users.get(decision.user) if decision.user is not None else None
-    mapped = {place.client for place in halo.places.values()}
     why_not = ""
     if user is None:
         why_not = "who is not in Halo"
     elif user.general:
         why_not = "a General User"
-    elif user.client not in mapped:
+    elif user.client not in halo.mapped():
         why_not = "who stands in a client that is not mapped"
     elif claims > 1 or any(link.user == user.id for link in halo.links.values()):
         why_not = "who is somebody else's"

@@ -61,7 +61,8 @@ def match_people(customer: Customer, survey: Survey, halo: HaloSide) -> dict[Obj
     ]
     taken = {link.user for link in halo.links.values()}
     taken |= {found.user.id for found in decided.values() if found.user is not None}
-    users = (user for user in halo.users.values() if user.id not in taken)
+    mapped = halo.mapped()  # whom people chose by hand was read wherever it stands
+    users = (user for user in halo.users.values() if user.id not in taken and user.client in mapped)
     return decided | match(newcomers, users, ladder(customer))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from halo_adsync.model import Decision, HaloUser, HaloUserId, Link, ObjectGuid, Parked, Place
+from halo_adsync.model import Decision, HaloClientId, HaloUser, HaloUserId, Link, ObjectGuid, Parked, Place
 from halo_adsync.plan.leavers import Departures
 
 
@@ -28,3 +28,7 @@ class HaloSide:
     """What is known of people who may have left."""
     parked: Mapping[str, Parked] = field(default_factory=dict)
     """The records whose time to be tried again has not come yet, by key."""
+
+    def mapped(self) -> frozenset[HaloClientId]:
+        """Return the customer's clients: nobody who stands in another is adopted."""
+        return frozenset(place.client for place in self.places.values())

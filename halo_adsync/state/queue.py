@@ -14,6 +14,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
+from halo_adsync.customer_values import IDENTIFIER
 from halo_adsync.errors import ConfigurationError, StateUnavailable
 from halo_adsync.model import CustomerId, RunId
 from halo_adsync.state.runs import RUN_ID
@@ -83,7 +84,7 @@ _DEFAULTS = {
 }
 _ANYTHING = re.compile(r"(?s).+")
 _FORMS = {
-    "customer": re.compile(r"[a-z0-9-]+"),
+    "customer": re.compile(IDENTIFIER),
     "run": RUN_ID,
     "mode": re.compile("|".join(MODES)),
     "person": re.compile(r"[0-9a-f-]*"),

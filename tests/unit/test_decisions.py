@@ -106,3 +106,18 @@ def test_our_own_stamp_is_found_whatever_else_is_said(*, decided: bool) -> None:
     read = DirectoryRead("corp", "CORP", tree("People"), {}, {}, (somebody,))
     found = match_people(who, survey(who, [read], NOW, TARGET), side(decisions, [stamped]))
     assert found[somebody.guid].user == stamped
+
+
+def test_a_user_of_another_client_is_adopted_by_nobody() -> None:
+    """Who was read because a person chose them is no candidate for others: the client is another's."""
+    ada, bob = person(1), person(2)
+    theirs = replace(user(77, client=OTHER), fields={"login": "CORP\\u2", "emailaddress": ""})
+    read = DirectoryRead("corp", "CORP", tree("People"), {}, {}, (ada, bob))
+    found = match_people(
+        customer(), survey(customer(), [read], NOW, TARGET), side([link_to(ada.guid, 77)], [theirs])
+    )
+    assert "not mapped" in found[ada.guid].conflict
+    assert found.get(bob.guid) is None
+    ours = replace(theirs, client=CLIENT)
+    again = match_people(customer(), survey(customer(), [read], NOW, TARGET), side([], [ours]))
+    assert again[bob.guid].user == ours
