@@ -13,6 +13,7 @@ from azure.storage.queue import QueueClient
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halo_adsync.customer_values import IDENTIFIER
 from halo_adsync.errors import ConfigurationError, StateUnavailable
 from halo_adsync.model import CustomerId, RunId
 from halo_adsync.state.queue import ENCODING, MODES, AzureRequests, Request, parse_request
@@ -82,7 +83,7 @@ RUN_IDS = st.from_regex(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", fullmatch=True)
 @given(
     st.builds(
         Request,
-        customer=st.from_regex(r"[a-z0-9-]{1,63}", fullmatch=True).map(CustomerId),
+        customer=st.from_regex(IDENTIFIER, fullmatch=True).map(CustomerId),
         run=RUN_IDS.map(RunId),
         mode=st.sampled_from(MODES),
         reason=st.text(min_size=1),
