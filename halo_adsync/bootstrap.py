@@ -4,10 +4,11 @@ import getpass
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from azure.core.credentials import TokenCredential
 from azure.data.tables import TableServiceClient
 from azure.keyvault.secrets import SecretClient
 from azure.storage.queue import QueueClient
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 TABLE = "HaloAdSync"
 PATIENCE_SECONDS = 330.0
 """How long a run waits for Halo's budget before it gives way: a little more than Halo's whole window."""
-STORAGE_TIME_OUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 40}
+TIME_OUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 40}
 """Seconds to connect, and between two parts of an answer: shorter than a lease lasts."""
 HALO_FIELDS = frozenset(FIELDS)
 """The Halo user fields that a customer file may map, besides custom ones."""
@@ -75,7 +76,7 @@ class Builder:
         if self._secrets is None:
             settings = self.settings
             self._secrets = (
-                VaultSecrets(SecretClient(settings.key_vault_url, credential(settings.client_id)))
+                VaultSecrets(SecretClient(settings.key_vault_url, self._credential, **TIME_OUTS))
                 if settings.key_vault_url
                 else EnvironmentSecrets(settings.environment)
             )
@@ -92,15 +93,15 @@ class Builder:
         settings = self.settings
         if settings.connection_string:
             client = QueueClient.from_connection_string(
-                settings.connection_string, QUEUE, message_encode_policy=ENCODING, **STORAGE_TIME_OUTS
+                settings.connection_string, QUEUE, message_encode_policy=ENCODING, **TIME_OUTS
             )
         else:
             client = QueueClient(
                 settings.queue_uri or "",
                 QUEUE,
-                credential=credential(settings.client_id),
+                credential=self._credential,
                 message_encode_policy=ENCODING,
-                **STORAGE_TIME_OUTS,
+                **TIME_OUTS,
             )
         return AzureRequests(client)
 
@@ -132,6 +133,7 @@ class Builder:
             url=block.url,
             client_id=block.client_id,
             client_secret=secrets.get(block.client_secret.secret),
+            renewed=partial(secrets.renewed, block.client_secret.secret),
             tenant=block.tenant,
             auth_url=block.auth_url,
             scope=block.scope,
@@ -164,6 +166,7 @@ class Builder:
             servers=block.servers,
             user=block.bind.user,
             password=secrets.get(block.bind.password.secret),
+            renewed=partial(secrets.renewed, block.bind.password.secret),
             tls=block.tls,
             ca_certificate=secrets.get(block.ca_certificate.secret) if block.ca_certificate else None,
             ca_file=block.ca_file,
@@ -181,10 +184,12 @@ class Builder:
         from halo_adsync.entra.config import EntraConfig
         from halo_adsync.entra.graph import EntraTenant
 
+        secrets = self.secrets()
         config = EntraConfig(
             tenant=block.tenant,
             client_id=block.client_id,
-            pem=self.secrets().get(block.certificate.secret),
+            pem=secrets.get(block.certificate.secret),
+            renewed=partial(secrets.renewed, block.certificate.secret),
             login_url=block.login_url,
             graph_url=block.graph_url,
         )
@@ -194,13 +199,16 @@ class Builder:
         """Return the use cases."""
         return Sync(self.services(progress))
 
+    @cached_property
+    def _credential(self) -> TokenCredential:
+        """The one identity for storage and vault: it keeps its tokens, so there is one for all clients."""
+        return credential(self.settings.client_id)
+
     def _table_service(self) -> TableServiceClient:
         settings = self.settings
         if settings.connection_string:
-            return TableServiceClient.from_connection_string(settings.connection_string, **STORAGE_TIME_OUTS)
-        return TableServiceClient(
-            settings.table_uri or "", credential=credential(settings.client_id), **STORAGE_TIME_OUTS
-        )
+            return TableServiceClient.from_connection_string(settings.connection_string, **TIME_OUTS)
+        return TableServiceClient(settings.table_uri or "", credential=self._credential, **TIME_OUTS)
 
 
 @cache

@@ -4,7 +4,7 @@ Everything here is frozen data without behaviour that reaches outside. Values ar
 (`directory/entry.py`, `halo/codec.py`) bring what they read into this form, so that equal means equal.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NewType
@@ -23,6 +23,14 @@ TEAM, ROLE, YES = "team:", "role:", "yes"
 """How the fields of an agent are called that stand for a team or a role, and what they hold."""
 type AttributeValue = str | tuple[str, ...]
 """One value as text, or several in a stable order. Binary values are base64, times are ISO 8601 in UTC."""
+
+
+type Renewed = Callable[[str], str | None]
+"""Asked with a secret that was refused: returns the one that has taken its place, or None."""
+
+
+def unchanged(_old: str) -> None:
+    """Know of no other secret."""
 
 
 @dataclass(frozen=True, slots=True)

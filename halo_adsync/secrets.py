@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol
 
@@ -32,6 +33,13 @@ class Secrets(Protocol):
         """
         ...
 
+    def renewed(self, name: str, old: str) -> str | None:
+        """Return a secret's value as it is now, where a sign-in with `old` was refused: it may be rotated.
+
+        None where it has not changed, or cannot be read: then the refusal stands.
+        """
+        ...
+
 
 def variable_of(name: str) -> str:
     """Return the environment variable that holds a secret where there is no vault."""
@@ -54,6 +62,11 @@ class EnvironmentSecrets:
             )
         return value
 
+    def renewed(self, name: str, old: str) -> str | None:
+        """Return another value than `old`; a process's environment seldom has one."""
+        value = self._environment.get(variable_of(name))
+        return value if value and value != old else None
+
 
 class VaultSecrets:
     """Secrets in Key Vault, kept in memory for ten minutes."""
@@ -67,6 +80,18 @@ class VaultSecrets:
         kept = self._kept.get(name)
         if kept and kept[0] > self._clock():
             return kept[1]
+        return self._take(name)
+
+    def renewed(self, name: str, old: str) -> str | None:
+        """Return another value than `old`, read once more unless somebody has done so already."""
+        kept = self._kept.get(name)
+        if kept is None or kept[1] == old:
+            with suppress(SecretMissing, Unavailable):
+                return value if (value := self._take(name)) != old else None
+            return None
+        return kept[1]
+
+    def _take(self, name: str) -> str:
         value = self._read(name)
         if not value:
             raise SecretMissing(f'The secret "{name}" in {self._client.vault_url} is empty: give it a value.')

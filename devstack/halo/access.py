@@ -3,7 +3,7 @@
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 
 from .switches import Switches
@@ -65,6 +65,11 @@ class Tokens:
         """Whether an `Authorization` header carries a token that has neither expired nor been revoked."""
         scheme, _, token = authorization.partition(" ")
         return scheme.lower() == "bearer" and self._expiry.get(token, 0) > self._clock()
+
+    def rotate(self, client_secret: str) -> None:
+        """Take another secret from now on, and end every token."""
+        self._application = replace(self._application, client_secret=client_secret)
+        self.revoke()
 
     def revoke(self) -> None:
         """End every token issued so far."""

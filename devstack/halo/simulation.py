@@ -199,6 +199,11 @@ class SimulatedHalo:
         """End every bearer token issued so far."""
         self._api.tokens.revoke()
 
+    def rotate_secret(self, client_secret: str) -> None:
+        """Give the API application another secret, as its administrator does; its tokens end with the old."""
+        self.client_secret = client_secret
+        self._api.tokens.rotate(client_secret)
+
     def forget_requests(self) -> None:
         """Empty the request log and begin a new rate-limit window."""
         with self.store.lock:

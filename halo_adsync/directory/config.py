@@ -9,6 +9,7 @@ from typing import Literal
 
 from halo_adsync.directory.dn import parse_dn
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.model import Renewed, unchanged
 
 _SERVER = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:\s]+)):(?P<port>[0-9]{1,5})")
 _LAST_PORT = 65535
@@ -39,6 +40,8 @@ class DirectoryConfig:
     user: str
     """The account: a UPN, `DOMAIN\\name` or a DN."""
     password: str = field(repr=False)
+    renewed: Renewed = field(default=unchanged, repr=False, compare=False)
+    """Tells whether the password was rotated, when it is refused."""
     tls: Literal["ldaps", "starttls", "none"] = "ldaps"
     ca_certificate: str | None = field(default=None, repr=False)
     """Certificates to trust, PEM; without this and `ca_file` the system's."""

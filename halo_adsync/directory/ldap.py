@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Self
 
-from halo_adsync.directory.config import DirectoryConfig
+from halo_adsync.directory.config import DirectoryConfig, Endpoint
 from halo_adsync.directory.connection import ServerFailedError, Session
 from halo_adsync.directory.entry import canonical_dn, people_filter
 from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
@@ -98,11 +99,22 @@ class LdapDirectory:
             yield self._session
         for endpoint in self._endpoints:
             try:
-                self._session = Session(endpoint, self._config, self._context, self._meter)
+                self._session = self._sign_in(endpoint)
             except ServerFailedError as failure:
                 self._note(failure, failures)
             else:
                 yield self._session
+
+    def _sign_in(self, endpoint: Endpoint) -> Session:
+        """Sign in; where the account is refused and its password was rotated, once more with the new one."""
+        try:
+            return Session(endpoint, self._config, self._context, self._meter)
+        except DirectoryRefused:
+            password = self._config.renewed(self._config.password)
+            if password is None:
+                raise
+        self._config = replace(self._config, password=password)
+        return Session(endpoint, self._config, self._context, self._meter)
 
     def _note(self, failure: ServerFailedError, failures: list[ServerFailedError]) -> None:
         failures.append(failure)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.model import Renewed, unchanged
 
 _KEY = re.compile(r"-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -19,6 +20,8 @@ class EntraConfig:
     """The application's private key, without a pass phrase, and its certificate, in any order."""
     login_url: str
     graph_url: str
+    renewed: Renewed = field(default=unchanged, repr=False, compare=False)
+    """Tells whether key and certificate were rotated, when they are refused."""
 
     def credential(self) -> dict[str, str]:
         """Return key and certificate as msal takes them.

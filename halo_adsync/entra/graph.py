@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -65,7 +66,7 @@ class EntraTenant:
 
     def accounts(self) -> Mapping[ObjectGuid, EntraAccount]:
         """Return all accounts that come from a directory, by the objectGUID there; see the port."""
-        token = self._token()
+        token = self._sign_in()
         found: dict[ObjectGuid, EntraAccount] = {}
         address: str | None = f"{self._config.graph_url}/v1.0/users?$select={SELECT}&$top={PAGE}"
         while address is not None:
@@ -76,6 +77,17 @@ class EntraTenant:
                 raise EntraUnavailable(f"Microsoft Graph answered with {error}; try again later.") from None
             address = self._next(page)
         return found
+
+    def _sign_in(self) -> str:
+        """Return a token; where the certificate is refused and was rotated, with the new one."""
+        try:
+            return self._token()
+        except EntraRefused:
+            pem = self._config.renewed(self._config.pem)
+            if pem is None:
+                raise
+        self._config = replace(self._config, pem=pem)
+        return self._token()
 
     def _token(self) -> str:
         """Return a token for Graph.

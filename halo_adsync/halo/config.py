@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.model import Renewed, unchanged
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
@@ -20,6 +21,8 @@ class HaloConfig:
     """The instance's address, such as `https://contoso.halopsa.com`; a trailing `/api` is dropped."""
     client_id: str
     client_secret: str = field(repr=False)
+    renewed: Renewed = field(default=unchanged, repr=False, compare=False)
+    """Tells whether the client secret was rotated, when it is refused."""
     tenant: str | None = None
     """The tenant of a hosted instance; None asks the instance itself, an empty string means there is none."""
     auth_url: str | None = None

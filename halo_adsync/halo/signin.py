@@ -5,7 +5,7 @@ A hosted Halo hands out tokens at `{auth_url}/token?tenant={tenant}`, a self-hos
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,6 +69,12 @@ class SignIn:
         if self._authority is None:
             self._authority = self._find_authority()
         reply = self._ask(self._authority)
+        if not reply.ok and reply.status < _INTERNAL_ERROR:
+            secret = self._config.renewed(self._config.client_secret)
+            if secret is not None:
+                self._hiding.add(secret)
+                self._config = replace(self._config, client_secret=secret)
+                reply = self._ask(self._authority)
         if not reply.ok:
             raise self._refusal(reply, self._authority)
         answer = _parse(reply)

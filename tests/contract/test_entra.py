@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def waits() -> list[float]:
 def connect(entra: SimulatedEntra, waits: list[float]) -> Callable[..., EntraTenant]:
     """Make a client, with other settings than the right ones where given."""
 
-    def make(**other: str) -> EntraTenant:
+    def make(**other: Any) -> EntraTenant:
         right = EntraConfig(entra.tenant, entra.client_id, entra.pem, entra.url, entra.url)
         return EntraTenant(replace(right, **other), pulse=lambda: None, sleep=waits.append)
 

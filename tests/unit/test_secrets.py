@@ -1,134 +1,45 @@
-"""Secrets: from the environment, and from Key Vault through Azure's own client before a vault of ours."""
+"""Secrets: from the environment, and from a simulated Key Vault through Azure's own client and identity."""
 
-import json
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from pathlib import Path
 
 import pytest
-from azure.core.credentials import AccessToken
-from azure.core.pipeline.transport import RequestsTransport
-from azure.identity import CredentialUnavailableError, DefaultAzureCredential, ManagedIdentityCredential
+from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
+from devstack.vault import SimulatedIdentity, SimulatedVault
+from halo_adsync.bootstrap import Builder
 from halo_adsync.errors import SecretMissing, Unavailable
 from halo_adsync.identity import credential
 from halo_adsync.secrets import CACHE_SECONDS, EnvironmentSecrets, VaultSecrets, variable_of
+from halo_adsync.settings import load_settings
+from tests.support.vault import identity, vault
 
-VAULT = "https://contoso.vault.azure.net"
+__all__ = ["identity", "vault"]
+
 VALUE = "s3cret-value"
 
 
-class Vault(ThreadingHTTPServer):
-    """A key vault on loopback: it asks for a token, and gives what it holds."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.values: dict[str, str] = {"contoso-ad": VALUE, "empty": ""}
-        self.status = 200
-        self.asked: list[str] = []
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Vault
-
-    def do_GET(self) -> None:
-        name = self.path.split("/")[2]
-        if not self.headers.get("Authorization"):
-            challenge = 'Bearer authorization="https://login.example/t", resource="https://vault.azure.net"'
-            self._answer(401, {}, {"WWW-Authenticate": challenge})
-            return
-        self.server.asked.append(name)
-        if self.server.status != 200:
-            self._answer(self.server.status, {"error": {"code": "Trouble", "message": VALUE}})
-        elif name in self.server.values:
-            self._answer(200, {"value": self.server.values[name], "id": f"{VAULT}/secrets/{name}/1"})
-        else:
-            self._answer(404, {"error": {"code": "SecretNotFound", "message": "not found"}})
-
-    def _answer(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Stay quiet."""
-
-
-class Diverted(RequestsTransport):  # type: ignore[misc]  # azure-core hides its class from type checkers
-    """Sends what is meant for the vault to the one on loopback; the client sees the vault's own address."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__()
-        self._port = port
-
-    def send(self, request: Any, **options: Any) -> Any:
-        """Send a request somewhere else."""
-        meant = request.url
-        request.url = meant.replace(VAULT, f"http://127.0.0.1:{self._port}")
-        try:
-            return super().send(request, **options)
-        finally:
-            request.url = meant
-
-
-class Identity:
-    """Signs in without asking anybody, or cannot."""
-
-    def __init__(self) -> None:
-        self.there = True
-
-    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        """Return a token."""
-        if not self.there:
-            raise CredentialUnavailableError(message="no managed identity endpoint found")
-        return AccessToken("token", 4_000_000_000)
-
-
-@pytest.fixture
-def vault() -> Iterator[Vault]:
-    """A vault with one secret."""
-    with Vault() as running:
-        yield running
-
-
 class Reading:
-    """Secrets of a vault, with the clock and the identity that they are read by."""
+    """Secrets of a vault, with the clock that they are read by."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, url: str, client_id: str) -> None:
         self.seconds = 0.0
-        self.identity = Identity()
-        transport = Diverted(port)
-        self.client = SecretClient(VAULT, self.identity, transport=transport, retry_total=0)
+        self.client = SecretClient(url, credential(client_id), retry_total=0)
         self.secrets = VaultSecrets(self.client, lambda: self.seconds)
 
 
 @pytest.fixture
-def reading(vault: Vault) -> Iterator[Reading]:
-    """Secrets that come from the vault."""
-    reading = Reading(vault.server_port)
+def reading(vault: SimulatedVault, identity: SimulatedIdentity) -> Iterator[Reading]:
+    """Secrets that come from the vault, which holds two."""
+    vault.values.update({"contoso-ad": VALUE, "empty": ""})
+    reading = Reading(vault.url, identity.client_id)
     with reading.client:
         yield reading
 
 
-def test_a_secret_is_read_once_in_ten_minutes(vault: Vault, reading: Reading) -> None:
+def test_a_secret_is_read_once_in_ten_minutes(vault: SimulatedVault, reading: Reading) -> None:
     """Hundreds of customers share the vault's limits; after that time a changed value is found."""
     assert [reading.secrets.get("contoso-ad") for _ in range(3)] == [VALUE] * 3
     vault.values["contoso-ad"] = "rotated"
@@ -140,10 +51,10 @@ def test_a_secret_is_read_once_in_ten_minutes(vault: Vault, reading: Reading) ->
     assert vault.asked == ["contoso-ad"] * 2
 
 
-def test_a_missing_secret_says_where_to_put_it(vault: Vault, reading: Reading) -> None:
+def test_a_missing_secret_says_where_to_put_it(vault: SimulatedVault, reading: Reading) -> None:
     """It is asked for again each time, so that it is found as soon as it is there."""
     for _ in range(2):
-        with pytest.raises(SecretMissing, match=f'"nowhere" is missing in {VAULT}'):
+        with pytest.raises(SecretMissing, match=f'"nowhere" is missing in {vault.url}'):
             reading.secrets.get("nowhere")
     vault.values["nowhere"] = "there now"
     assert reading.secrets.get("nowhere") == "there now"
@@ -155,16 +66,18 @@ def test_an_empty_secret_is_missing(reading: Reading) -> None:
         reading.secrets.get("empty")
 
 
-def test_a_refusing_vault_says_which_role_is_missing(vault: Vault, reading: Reading) -> None:
+def test_a_refusing_vault_says_which_role_is_missing(vault: SimulatedVault, reading: Reading) -> None:
     """Also where the secret is switched off, which the vault answers in the same way."""
-    vault.status = 403
+    vault.disabled.add("contoso-ad")
     with pytest.raises(SecretMissing, match="Key Vault Secrets User") as raised:
         reading.secrets.get("contoso-ad")
     assert "enabled" in str(raised.value)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_vault_in_trouble_is_tried_again_later(vault: Vault, reading: Reading, status: int) -> None:
+def test_a_vault_in_trouble_is_tried_again_later(
+    vault: SimulatedVault, reading: Reading, status: int
+) -> None:
     """That is no matter of configuration; nothing of its answer is shown."""
     vault.status = status
     with pytest.raises(Unavailable, match=f"HTTP {status}") as raised:
@@ -174,22 +87,81 @@ def test_a_vault_in_trouble_is_tried_again_later(vault: Vault, reading: Reading,
     assert reading.secrets.get("contoso-ad") == VALUE
 
 
+@pytest.mark.usefixtures("identity")
 def test_an_unreachable_vault_says_what_to_check() -> None:
     """Its address may be wrong, or the network closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    reading = Reading(port)
+    reading = Reading(f"https://127.0.0.1:{port}", "")
     with reading.client, pytest.raises(Unavailable, match="could not be reached") as raised:
         reading.secrets.get("contoso-ad")
     assert "KEY_VAULT_URL" in str(raised.value)
 
 
-def test_an_app_without_an_identity_is_told_so(vault: Vault, reading: Reading) -> None:
+@pytest.mark.usefixtures("identity")
+def test_an_app_without_an_identity_is_told_so(vault: SimulatedVault) -> None:
     """No secret can be read: that is a matter of configuration, and trying again later does not help."""
-    reading.identity.there = False
-    with pytest.raises(SecretMissing, match="managed identity"):
+    reading = Reading(vault.url, "99999999-0000-0000-0000-000000000000")
+    with reading.client, pytest.raises(SecretMissing, match="managed identity"):
         reading.secrets.get("contoso-ad")
     assert vault.asked == []
+
+
+def test_the_settings_lead_to_the_vault(vault: SimulatedVault, identity: SimulatedIdentity) -> None:
+    """As in Azure: nothing but addresses and the identity's id is set, and there is no key anywhere."""
+    vault.values["contoso-ad"] = VALUE
+    account = {f"AzureWebJobsStorage__{kind}ServiceUri": "https://x.example" for kind in ("queue", "table")}
+    settings = {**account, "KEY_VAULT_URL": vault.url, "AZURE_CLIENT_ID": identity.client_id}
+    secrets = Builder(load_settings(settings, Path("/nowhere"))).secrets()
+    assert [secrets.get("contoso-ad") for _ in range(2)] == [VALUE] * 2
+    assert vault.asked == ["contoso-ad"]
+    assert identity.asked == [vault.url.replace("contoso.", "")], "one token, for the vault's own resource"
+
+
+# ---- rotation ------------------------------------------------------------------------------------
+
+
+def test_a_rotated_secret_is_read_again_when_the_old_one_is_refused(
+    vault: SimulatedVault, reading: Reading
+) -> None:
+    """Once, and then everybody has it: whoever is refused next finds it without asking the vault."""
+    assert reading.secrets.get("contoso-ad") == VALUE
+    vault.values["contoso-ad"] = "rotated"
+    assert reading.secrets.renewed("contoso-ad", VALUE) == "rotated"
+    assert reading.secrets.renewed("contoso-ad", VALUE) == "rotated"
+    assert reading.secrets.get("contoso-ad") == "rotated"
+    assert vault.asked == ["contoso-ad"] * 2
+
+
+def test_a_secret_that_was_not_rotated_is_not_tried_again(vault: SimulatedVault, reading: Reading) -> None:
+    """Repeated attempts with a wrong password lock an account."""
+    assert reading.secrets.get("contoso-ad") == VALUE
+    assert reading.secrets.renewed("contoso-ad", VALUE) is None
+    assert reading.secrets.renewed("never-read", VALUE) is None
+    assert vault.asked == ["contoso-ad", "contoso-ad", "never-read"]
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_vault_that_cannot_tell_leaves_the_refusal(
+    vault: SimulatedVault, reading: Reading, status: int
+) -> None:
+    """What was refused is then told, and not that the vault is in trouble."""
+    reading.secrets.get("contoso-ad")
+    vault.status = status
+    assert reading.secrets.renewed("contoso-ad", VALUE) is None
+
+
+def test_the_environment_may_have_another_value() -> None:
+    """A long-lived process whose environment is changed is a rarity, but treated alike."""
+    environment = {"SECRET_A": "old"}
+    secrets = EnvironmentSecrets(environment)
+    assert secrets.renewed("a", "old") is None
+    environment["SECRET_A"] = "new"
+    assert secrets.renewed("a", "old") == "new"
+    assert EnvironmentSecrets({}).renewed("a", "old") is None
+
+
+# ---- the environment -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
