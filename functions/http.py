@@ -28,6 +28,8 @@ MAX_BODY = 64 * 1024
 """Bytes; no JSON object that this API takes is anywhere near."""
 MAX_FILE = 4 * MAX_CHARACTERS
 """Bytes of a customer file: what its longest text may take in UTF-8."""
+LONGEST_STEP = 80
+"""Characters that an error shows of a key."""
 
 type Handler = Callable[[func.HttpRequest], func.HttpResponse]
 
@@ -169,7 +171,7 @@ def _checked[Model](read: Callable[[], Model]) -> Model:
 
 
 def _problem_of(place: tuple[int | str, ...], message: str) -> str:
-    where = ".".join(map(str, place)) or "The body"
+    where = ".".join(str(step)[:LONGEST_STEP] for step in place) or "The body"
     return f"{where}: {message}."
 
 

@@ -20,6 +20,8 @@ _MESSAGES: Mapping[str, str] = {
 _MISSHAPEN: Mapping[str, str] = {
     "FieldRule": "must be an attribute's name, a template, or { from: ..., mode: ..., blank: ..., ... }",
 }
+_LONGEST_STEP = 80
+"""Characters that are shown of a key."""
 type _Path = tuple[str | int, ...]
 
 
@@ -126,7 +128,8 @@ def _message(details: ErrorDetails) -> str:
 
 
 def _placed(lines: yaml_text.Lines, path: _Path, message: str) -> str:
-    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step[:_LONGEST_STEP]}" for step in path)
+    place = "".join(steps).lstrip(".")
     line = f"line {lines.of(path)}, " if path else ""
     return f"{line}{place or 'the file'}: {message}"
 

@@ -27,6 +27,7 @@ _TO_ESCAPE = re.compile(r'^[ #]|[ ]\Z|["+,;<=>\\\x00]')
 # Universal tags of the ASN.1 string types and how they are encoded (X.680, X.690); names use no other type.
 _BER_STRINGS = {0x04: "utf-8", 0x0C: "utf-8", 0x13: "ascii", 0x16: "ascii", 0x1E: "utf-16-be"}
 _BER_SHORT_LENGTH = 0x7F
+_LONGEST_SHOWN = 500
 
 
 def parse_dn(dn: str) -> tuple[Rdn, ...]:
@@ -81,13 +82,18 @@ def parent_dn(dn: str) -> DistinguishedName:
     return DistinguishedName("")
 
 
+def shown(text: str) -> str:
+    """Return a name as an error shows it, which may come from anywhere: the beginning of a very long one."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
 def _pairs(dn: str) -> Iterator[re.Match[str]]:
     at = 0
     separator = "," if dn.strip() else ""
     while separator:
         match = _PAIR.match(dn, at)
         if match is None:
-            raise ValueError(f"'{dn}' is not a distinguished name from its character {at + 1} on.")
+            raise ValueError(f"'{shown(dn)}' is not a distinguished name from its character {at + 1} on.")
         yield match
         at, separator = match.end(), match["separator"]
 
@@ -101,9 +107,10 @@ def _value(match: re.Match[str]) -> str:
         if match["ber"] is not None:
             return _ber_string(bytes.fromhex(match["ber"]))
         text = match["quoted"] if match["quoted"] is not None else match["plain"]
-        return _ESCAPE.sub(_unescaped, text.encode()).decode() if "\\" in text else text
+        raw = text.encode()  # which half a character is not text enough for
+        return _ESCAPE.sub(_unescaped, raw).decode() if b"\\" in raw else text
     except ValueError:
-        raise ValueError(f"A value in the distinguished name '{match.string}' is not text.") from None
+        raise ValueError(f"A value in the distinguished name '{shown(match.string)}' is not text.") from None
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

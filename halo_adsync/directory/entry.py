@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag
 
-from halo_adsync.directory.dn import canonical_dn, format_dn, parent_dn, parse_dn
+from halo_adsync.directory.dn import canonical_dn, format_dn, parent_dn, parse_dn, shown
 from halo_adsync.directory.filters import both, checked_filter, escape_filter_value
 from halo_adsync.directory.values import (
     datetime_from_filetime,
@@ -79,7 +79,7 @@ PEOPLE = "(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=T
 """People; not computers (their category is another), nor what the domain itself needs, such as krbtgt."""
 
 _GUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_RANGE = re.compile(r"range=[0-9]+-([0-9]+|\*)")
+_RANGE = re.compile(r"range=[0-9]+-([0-9]{1,9}|\*)")
 _SIDS = frozenset({"objectsid", "sidhistory", "tokengroups", "tokengroupsglobalanduniversal"})
 _FILETIMES = frozenset(
     {"accountexpires", "badpasswordtime", "lastlogoff", "lastlogon", "lastlogontimestamp", "lockouttime"}
@@ -192,9 +192,13 @@ def container_from_entry(entry: RawEntry, parent: ObjectGuid | None) -> Containe
     """Turn an entry into a container; its name is the value of the first step of its DN.
 
     Raises:
-        IncompleteRead: the entry lacks its identity.
+        IncompleteRead: the entry lacks its identity, or its name is none.
     """
-    return Container(guid=entry.guid, dn=entry.dn, name=parse_dn(entry.dn)[0][0][1], parent=parent)
+    try:
+        name = parse_dn(entry.dn)[0][0][1]
+    except (ValueError, IndexError):
+        raise _unreadable(entry, "name") from None
+    return Container(guid=entry.guid, dn=entry.dn, name=name, parent=parent)
 
 
 def account_control(entry: RawEntry) -> AccountControl:
@@ -319,6 +323,6 @@ def _generalized_time(value: bytes) -> str:
 
 def _unreadable(entry: RawEntry, name: str) -> IncompleteRead:
     return IncompleteRead(
-        f"The directory did not give a usable {name} of '{entry.dn}', so nothing can be said about that "
-        "object: let the account of the customer file read it, or exclude the OU."
+        f"The directory did not give a usable {name} of '{shown(entry.dn)}', so nothing can be said about"
+        " that object: let the account of the customer file read it, or exclude the OU."
     )

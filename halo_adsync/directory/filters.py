@@ -2,6 +2,7 @@
 
 import re
 
+from halo_adsync.directory.dn import shown
 from halo_adsync.errors import ConfigurationError
 
 _DEEPEST = 50
@@ -84,5 +85,6 @@ def _skip_blanks(text: str, at: int) -> int:
 
 def _wrong(text: str, at: int, expected: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The LDAP filter '{text}' of the customer file is wrong at character {at + 1}: expected {expected}."
+        f"The LDAP filter '{shown(text)}' of the customer file is wrong at character {at + 1}: expected"
+        f" {expected}."
     )

@@ -1,6 +1,7 @@
 """Long lists of values, and the members of groups."""
 
 from halo_adsync.directory.connection import Session
+from halo_adsync.directory.dn import shown
 from halo_adsync.directory.entry import GROUP, RawEntry, groups_in_group_filter, guid_dn, range_from
 from halo_adsync.errors import IncompleteRead
 
@@ -22,7 +23,7 @@ def with_all_values(session: Session, entry: RawEntry) -> RawEntry:
             part = session.find(guid_dn(entry.guid), (range_from(name, following),))
             if part is None or not part.attributes.get(name):
                 raise IncompleteRead(
-                    f"'{entry.dn}' changed while its {name} was read; the next run will read it anew."
+                    f"'{shown(entry.dn)}' changed while its {name} was read; the next run will read it anew."
                 )
             values.extend(part.attributes[name])
             following = part.continued.get(name)

@@ -27,7 +27,7 @@ _BIND_REASONS = {
     "773": "its password must be changed at the next sign-in; set a new one without that condition",
     "775": "it is locked out; unlock it and find out who tries wrong passwords",
 }
-_BIND_REASON = re.compile(r"\bdata ([0-9a-fA-F]+)\b")
+_BIND_REASON = re.compile(r"\bdata ([0-9a-fA-F]{1,8})\b")
 _RESULTS = {
     RESULT_TIME_LIMIT_EXCEEDED: "ran into its time limit",
     RESULT_SIZE_LIMIT_EXCEEDED: "cut its answer off at its size limit",

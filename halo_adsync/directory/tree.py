@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from halo_adsync.directory.connection import Session
+from halo_adsync.directory.dn import shown
 from halo_adsync.directory.entry import (
     CONTAINERS,
     GUID,
@@ -56,8 +57,9 @@ class Containers:
             guid = self._lookup(parent)
         if guid is None:
             raise IncompleteRead(
-                f"'{entry.dn}' stands in '{parent}', which is not among the containers that the account can "
-                "see: let the account read it. If it was moved just now, the next run will find it."
+                f"'{shown(entry.dn)}' stands in '{shown(parent)}', which is not among the containers that the"
+                " account can see: let the account read it. If it was moved just now, the next run will find"
+                " it."
             )
         return guid
 
@@ -79,7 +81,7 @@ def build_tree(entries: Iterable[RawEntry], base: str) -> Tree:
     """Link containers by their names; what does not hang on the base (containers below users) is left out.
 
     Raises:
-        IncompleteRead: the base is not among them.
+        IncompleteRead: the base is not among them, or one of them stands twice.
     """
     children: defaultdict[str, list[RawEntry]] = defaultdict(list)
     top = None
@@ -90,7 +92,15 @@ def build_tree(entries: Iterable[RawEntry], base: str) -> Tree:
             children[dn_key(_parent(entry))].append(entry)
     if top is None:
         raise IncompleteRead(f"'{base}' is no container that the account can see: correct base_dn.")
-    return Tree({container.guid: container for container in _walk(top, children)})
+    containers: dict[ObjectGuid, Container] = {}
+    for container in _walk(top, children):
+        if container.guid in containers:
+            raise IncompleteRead(
+                f"'{shown(container.dn)}' was moved while the containers were read; the next run reads them"
+                " anew."
+            )
+        containers[container.guid] = container
+    return Tree(containers)
 
 
 def count_people(

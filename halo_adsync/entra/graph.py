@@ -26,6 +26,8 @@ WAITS = (1.0, 5.0, 20.0)
 LONGEST_WAIT = 60.0
 """Seconds; a run does not wait longer for one answer, whatever Graph asks for."""
 _TOO_MANY, _SERVER_ERROR = 429, 500
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+"""What can stand in a request's first line and in a header."""
 _HINTS: Mapping[str, str] = {
     "AADSTS90002": "there is no such tenant; correct login.entra.tenant",
     "AADSTS900023": "login.entra.tenant is no tenant's id or domain",
@@ -69,7 +71,11 @@ class EntraTenant:
         token = self._sign_in()
         found: dict[ObjectGuid, EntraAccount] = {}
         address: str | None = f"{self._config.graph_url}/v1.0/users?$select={SELECT}&$top={PAGE}"
+        asked: set[str] = set()
         while address is not None:
+            if address in asked:
+                raise EntraUnavailable("Microsoft Graph named the same page twice; try again later.")
+            asked.add(address)
             page = self._page(address, token)
             try:
                 found.update(accounts_in(page))
@@ -127,7 +133,7 @@ class EntraTenant:
         except (ValueError, TypeError, PyJWTError):
             raise bad_certificate() from None
         token = said.get("access_token")
-        if isinstance(token, str) and token:
+        if isinstance(token, str) and _SENDABLE.fullmatch(token):
             return token
         raise _refusal(said)
 
@@ -161,17 +167,25 @@ class EntraTenant:
         link = page.get("@odata.nextLink")
         if link is None:
             return None
-        if not isinstance(link, str) or urlsplit(link)[:2] != urlsplit(self._config.graph_url)[:2]:
+        if not isinstance(link, str) or _origin(link) != _origin(self._config.graph_url):
             raise EntraUnavailable(
                 "Microsoft Graph named a next page on another host; nothing is sent there."
             )
         return link
 
 
+def _origin(link: str) -> tuple[str, str] | None:
+    """Return the scheme and host of an address; None where it is none that can be asked."""
+    try:
+        return urlsplit(link)[:2] if _SENDABLE.fullmatch(link) else None
+    except ValueError:
+        return None
+
+
 def _body(response: requests.Response) -> dict[str, Any]:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if response.ok and isinstance(body, dict):
         return body

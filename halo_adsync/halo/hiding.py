@@ -16,6 +16,9 @@ STRUCK = "(…)"
 SHORTEST = 6
 """Characters. What is shorter is part of many words, and no secret."""
 
+DEEPEST = 50
+"""Levels of nesting; Halo's records have a few."""
+
 
 class Hiding:
     """The secrets of one instance; tokens are added as they are fetched."""
@@ -33,15 +36,17 @@ class Hiding:
         """Return a text without the secrets, in whatever form and case they stand there."""
         return self._pattern.sub(STRUCK, text)
 
-    def strike_all(self, answer: Any) -> Any:
-        """Do the same to every text of a parsed answer."""
+    def strike_all(self, answer: Any, deepest: int = DEEPEST) -> Any:
+        """Do the same to every text of a parsed answer; what is nested too deeply is struck out whole."""
         if isinstance(answer, str):
             return self.strike(answer)
+        if not isinstance(answer, list | dict):
+            return answer
+        if not deepest:
+            return STRUCK
         if isinstance(answer, list):
-            return [self.strike_all(item) for item in answer]
-        if isinstance(answer, dict):
-            return {name: self.strike_all(value) for name, value in answer.items()}
-        return answer
+            return [self.strike_all(item, deepest - 1) for item in answer]
+        return {name: self.strike_all(value, deepest - 1) for name, value in answer.items()}
 
 
 def _forms(secret: str) -> Iterator[str]:

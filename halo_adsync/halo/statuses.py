@@ -16,7 +16,8 @@ from halo_adsync.halo.hiding import STRUCK, Hiding
 LONGEST_SENTENCE = 400
 LONGEST_READ = 20 * LONGEST_SENTENCE
 """An error body is looked at so far: some answer with pages of stack trace."""
-_SHORTEST_HIDDEN = 3
+_SHORTEST_HIDDEN, _LONG = 3, 8
+"""Shorter values may stand in a sentence by chance; long ones stand in no other word."""
 _E_MAIL = re.compile(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
@@ -83,7 +84,8 @@ def redact(text: str, hide: Collection[str]) -> str:
     # Addresses first: a value that is part of one would leave the rest of it standing.
     text = _E_MAIL.sub(STRUCK, text[:LONGEST_READ])
     for value in sorted({v for v in hide if len(v) >= _SHORTEST_HIDDEN}, key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", STRUCK, text, flags=re.IGNORECASE)
+        pattern = re.escape(value) if len(value) >= _LONG else rf"(?<!\w){re.escape(value)}(?!\w)"
+        text = re.sub(pattern, STRUCK, text, flags=re.IGNORECASE)
     line = " ".join(text.split())
     return line if len(line) <= LONGEST_SENTENCE else line[:LONGEST_SENTENCE] + "…"
 

@@ -43,4 +43,6 @@ class History:
 
 
 def _second(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y%m%d%H%M%S}"
+    with suppress(OverflowError):  # at either end of the calendar, where no run is
+        time = time.astimezone(UTC)
+    return f"{time.year:04}{time:%m%d%H%M%S}"

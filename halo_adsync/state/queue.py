@@ -38,7 +38,7 @@ class Request:
 
     def to_json(self) -> str:
         """Write the message."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self))
 
 
 def parse_request(text: str, run: str = "") -> Request:

@@ -38,8 +38,8 @@ from halo_adsync.model import (
     ObjectGuid,
     Seats,
 )
-from tests.support.fuzzing import SECRET, Decoder, Fuzz
-from tests.support.hostile import DEEP, TEXTS, bodies, broken_text
+from tests.support.fuzzing import SECRET, Decoder, Fuzz, check_token
+from tests.support.hostile import DEEP, TEXTS, bodies, broken_text, paths
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GUID = "5f2c1de0-8f0e-4c63-9f0d-0a1b2c3d4e5f"
@@ -193,13 +193,6 @@ def signed_in(replies: Iterable[tuple[int, bytes]]) -> str:
     return sign_in.token()
 
 
-def check_token(_: object, token: str) -> None:
-    """A token can be sent in a header, whole."""
-    assert token.isascii()
-    assert token.isprintable()
-    assert token == token.strip()
-
-
 TOKEN = {"access_token": "eyJ0eXAi.x-y_z", "expires_in": 3600, "token_type": "Bearer"}
 INFO = {"auth_url": "https://auth.contoso.example", "tenant_id": "contoso"}
 REFUSAL = {"error": "invalid_client", "error_description": f"secret {SECRET} is wrong"}
@@ -239,6 +232,20 @@ RETRY_AFTER = (
 )
 
 
+def check_struck(_: object, answer: Any) -> None:
+    """No value holds the secret any more; the names of fields are Halo's own."""
+    for path in paths(answer):
+        value = answer
+        for step in path:
+            value = value[step]
+        assert not (isinstance(value, str) and SECRET.lower() in value.lower())
+
+
+def check_wait(_: object, until: datetime) -> None:
+    """Nobody is asked to come back in the past."""
+    assert until >= NOW
+
+
 class OneAnswer:
     """An API whose every POST is answered alike."""
 
@@ -258,6 +265,8 @@ def created(body: bytes) -> HaloClient:
 
 
 DEEP_LIST = b"[" * DEEP + b"]" * DEEP
+DEEP_ENOUGH = b"[" * 3_000 + b"]" * 3_000
+"""Deep enough to be read, and too deep to be gone through."""
 LONG_COMPLAINT = b'{"message": "' + b"no " * 9_000 + b'"}'
 LONG_LIFE = b'{"access_token": "a", "expires_in": 1e13}'
 TOKEN_BREAK = b'{"access_token": "a\\r\\nb"}'
@@ -265,6 +274,7 @@ DECODERS = (
     Decoder("Halo: users", listed(USERS, USER, GENERAL), each(USERS, lambda row: decode_user(row, ASKED)),
             list[HaloUser], UNCLEAR,
             known=(DEEP_LIST, b'[{"id": 1, "client_id": 1, "departments": [{"department_id": -1}, 7]}]',
+                   b'[{"id": 1, "client_id": 1, "name": ' + DEEP_ENOUGH + b"}]",
                    b'[{"id": 1, "client_id": 1, "customfields": [null]}]', b'[{"id": 0, "site_id": []}]')),
     Decoder("Halo: one user", bodies(USER), one(lambda row: decode_user(row, ASKED, HaloClientId(11))),
             HaloUser | None, UNCLEAR),
@@ -295,6 +305,8 @@ DECODERS = (
             tied, Tied, (ValueError, RecordRejected), check_tied),
     Decoder("Halo: answers to one record", bodies(PLACE, [PLACE], {"message": "no"}), created, HaloClient,
             (ValueError, RecordRejected, Doubtful), known=(LONG_COMPLAINT,)),
+    Decoder("Halo: secrets struck out", bodies(USER, [TICKET, REFUSAL]),
+            lambda body: HIDING.strike_all(parse(body)), Any, ValueError, check_struck, known=(DEEP_ENOUGH,)),
     Decoder("Halo: sign-in", SIGN_INS, signed_in, str, HaloAdSyncError, check_token,
             known=([(200, b"{}"), (200, TOKEN_BREAK)], [(200, LONG_LIFE)])),
     Decoder("Halo: errors", st.tuples(STATUSES, ERROR_BODIES, st.booleans()), failed,
@@ -302,7 +314,7 @@ DECODERS = (
             known=tuple((502, part * 40_000, True) for part in (b"<title>", b"<", b"a@", b"x ", b"["))),
     Decoder("Halo: Retry-After", RETRY_AFTER,
             lambda text: NOW + timedelta(seconds=wait_seconds(text, NOW, 3)),
-            datetime, law=lambda _, until: until >= NOW, known=("9" * 400, "99999999999999")),
+            datetime, law=check_wait, known=("9" * 400, "99999999999999")),
 )  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 import copy
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -128,15 +129,49 @@ def bodies(*right: Any) -> st.SearchStrategy[bytes]:
 def broken_text(draw: st.DrawFn, right: Sequence[str], pieces: st.SearchStrategy[str] = TEXTS) -> str:
     """Draw a text of which something may be cut out, put in, repeated or exchanged."""
     text = draw(st.sampled_from(right))
-    for _ in range(draw(st.integers(0, 3))):
+    for _ in range(draw(st.integers(0, 2))):
         at, end = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
         middle = draw(st.sampled_from(["", text[at:end] * 2, text[at:end].swapcase()]) | pieces)
         text = text[:at] + middle + text[end:]
     return text
 
 
-def lower_keys(value: Any) -> Any:
-    """Return plain data with the names of all fields in lower case, as Halo's answers are read."""
-    if isinstance(value, Mapping):
-        return {str(name).lower(): lower_keys(inner) for name, inner in value.items()}
-    return [lower_keys(inner) for inner in value] if isinstance(value, list) else value
+PIECES = (
+    "null", "true", "[]", "{}", '""', "-1", "0", "1e999", "1.5", "\\ud800", "\\u0000", "[[", "}", '",',
+    ":", "é", "9" * 30, "\n", " ", "=", ",", "(", ")", "*", "\\", "'", "#", "{{", "}}", "%",
+)  # fmt: skip
+"""What is put into a text to change what it means."""
+
+
+def shaken(value: Any, random: Random) -> Any:
+    """Return a value of the same type with something changed: quick, where drawing anew is thorough."""
+    match value:
+        case bool():
+            changed: Any = not value
+        case int():
+            changed = random.choice([value + 1, value - 1, 0, -value])
+        case str():
+            changed = _spliced(value, random, random.choice(PIECES))
+        case bytes():
+            changed = _spliced(
+                value, random, random.choice([random.choice(PIECES).encode(), random.randbytes(2)])
+            )
+        case dict() if value:
+            name = random.choice(list(value))
+            changed = {**value, name: shaken(value[name], random)}
+        case list() | tuple() if value:
+            at = random.randrange(len(value))
+            changed = type(value)([*value[:at], shaken(value[at], random), *value[at + 1 :]])
+        case _:
+            changed = value
+    return changed
+
+
+def _spliced[Text: (str, bytes)](text: Text, random: Random, piece: Text) -> Text:
+    """Return a text with a piece put in, exchanged for some of it, or some of it gone or doubled."""
+    at = random.randint(0, len(text))
+    end = min(len(text), at + random.randint(0, 12))
+    begin, middle, rest = text[:at], text[at:end], text[end:]
+    return random.choice(
+        [begin + piece + middle + rest, begin + piece + rest, begin + rest, begin + middle + middle + rest]
+    )
