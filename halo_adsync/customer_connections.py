@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from halo_adsync.customer_values import Dn, Identifier, Name, SecretName, Server, Url
+from halo_adsync.loopback import is_loopback
 
 
 class Part(BaseModel):
@@ -83,6 +84,19 @@ class DirectoryBlock(Part):
     base_dn: Dn | None = None
     connect: Literal["direct"] | RelayBlock = "direct"
     delta: Literal["auto", "dirsync", "usn", "off"] = "auto"
+
+    @field_validator("tls")
+    @classmethod
+    def _protected(cls, value: str, info: ValidationInfo) -> str:
+        servers: tuple[str, ...] = info.data.get("servers", ())
+        if value == "none" and not all(
+            is_loopback(server.rpartition(":")[0].strip("[]")) for server in servers
+        ):
+            raise ValueError(
+                "must be ldaps or starttls: none would send the password in clear, and is for servers on this"
+                " machine only"
+            )
+        return value
 
     @field_validator("ca_file")
     @classmethod

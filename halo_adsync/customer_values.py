@@ -13,11 +13,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 from halo_adsync.directory.dn import canonical_dn, parse_dn
 from halo_adsync.directory.filters import checked_filter
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.loopback import is_protected
 from halo_adsync.plan.filters import compiled_pattern, folded, is_region
 from halo_adsync.plan.templates import ExpressionError, compile_expression
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""The only hosts that may be reached without TLS: this machine."""
 
 MAX_PATTERN = 500
 """The most characters of a pattern."""
@@ -68,7 +66,7 @@ def _url(value: str) -> str:
         raise ValueError(
             "must be an address such as https://contoso.halopsa.com, without user, password or query"
         )
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if not is_protected(value):
         raise ValueError(
             "must begin with https:// (http:// is accepted for this machine's own addresses only)"
         )

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from halo_adsync.customer_values import LOOPBACK
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.loopback import is_protected
 
 STORAGE = "AzureWebJobsStorage"
 _QUEUE_URI = f"{STORAGE}__queueServiceUri"
@@ -110,8 +110,18 @@ def _connection_problems(text: str) -> Iterator[str]:
         yield f"{STORAGE} lacks AccountName and AccountKey (or SharedAccessSignature): copy it anew."
     elif "accountname" not in parts and not (parts.keys() >= {"queueendpoint", "tableendpoint"}):
         yield f"{STORAGE} lacks AccountName, or QueueEndpoint and TableEndpoint: copy it anew."
+    elif _is_in_clear(parts):
+        yield f"{STORAGE} would send everybody's data in clear: its endpoints must begin with https://."
     elif "accountkey" in parts and not _is_base64(parts["accountkey"]):
         yield f"{STORAGE}: its AccountKey is not whole (it is no base64): copy it anew."
+
+
+def _is_in_clear(parts: Mapping[str, str]) -> bool:
+    """Tell whether storage would be reached without TLS elsewhere than on this machine."""
+    named = {name: value for name, value in parts.items() if name.endswith("endpoint")}
+    built = parts.get("defaultendpointsprotocol", "https").strip().lower() != "https"
+    unnamed = built and not named.keys() >= {"queueendpoint", "tableendpoint"}
+    return unnamed or not all(map(is_protected, named.values()))
 
 
 def _is_base64(text: str) -> bool:
@@ -123,9 +133,4 @@ def _is_base64(text: str) -> bool:
 
 
 def _is_safe(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    here = parts.hostname in LOOPBACK
-    return bool(parts.hostname) and (parts.scheme == "https" or here) and not (parts.query or parts.username)
+    return is_protected(url) and not (urlsplit(url).query or urlsplit(url).username)

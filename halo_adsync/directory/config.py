@@ -9,6 +9,7 @@ from typing import Literal
 
 from halo_adsync.directory.dn import parse_dn
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.loopback import is_loopback
 from halo_adsync.model import Renewed, unchanged
 
 _SERVER = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:\s]+)):(?P<port>[0-9]{1,5})")
@@ -65,6 +66,12 @@ class DirectoryConfig:
         if not self.user or not self.password:
             # A bind without a password succeeds, as nobody (RFC 4513, 5.1.2).
             problems.append(f"{where}: the account or its password is empty; put both into bind.")
+        elsewhere = [server for server in self.servers if _valid(server) and not is_loopback(_name(server))]
+        if self.tls == "none" and elsewhere:
+            problems.append(
+                f"{where}: tls: none would send the password and everybody's data to {elsewhere[0]} in clear;"
+                " it is for this machine only. Set tls to ldaps or starttls."
+            )
         try:
             parse_dn(self.base_dn or "")
         except ValueError as error:
@@ -81,9 +88,8 @@ class DirectoryConfig:
         return tuple(self._endpoint(server, resolve) for server in self.servers)
 
     def _endpoint(self, server: str, resolve: Mapping[str, tuple[str, int]]) -> Endpoint:
-        bare, _, port = server.rpartition(":")
-        name = bare.strip("[]")
-        host, number = resolve.get(server, (name, int(port)))
+        name = _name(server)
+        host, number = resolve.get(server, (name, int(server.rpartition(":")[2])))
         return Endpoint(server, name, host, number)
 
     def tls_context(self) -> ssl.SSLContext | None:
@@ -108,6 +114,10 @@ class DirectoryConfig:
         # Company authorities often lack extensions that RFC 5280 wants; chain, dates and name are checked.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
+
+
+def _name(server: str) -> str:
+    return server.rpartition(":")[0].strip("[]")
 
 
 def _valid(server: str) -> bool:

@@ -22,6 +22,7 @@ from halo_adsync.directory.config import DirectoryConfig, Endpoint
 from halo_adsync.directory.entry import EVERYTHING, RawEntry
 from halo_adsync.directory.results import bind_reason, failure_reason
 from halo_adsync.errors import DirectoryRefused, IncompleteRead
+from halo_adsync.loopback import is_loopback
 from halo_adsync.model import Meter
 
 PAGE_SIZE = 1000
@@ -159,6 +160,9 @@ class Session:
 
     def _open(self, address: str, endpoint: Endpoint, context: ssl.SSLContext | None) -> Any:
         config = self._config
+        if context is None and not is_loopback(address):  # whatever its name said
+            why = "is not this machine; nothing is sent elsewhere without TLS: set tls to ldaps or starttls."
+            raise ServerFailedError(self.server, why, refused=True)
         tls = _NameCheckingTls(context, endpoint.name, config.connect_timeout) if context else None
         server = Server(
             address,

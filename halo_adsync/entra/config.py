@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.loopback import is_protected
 from halo_adsync.model import Renewed, unchanged
 
 _KEY = re.compile(r"-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
@@ -22,6 +23,18 @@ class EntraConfig:
     graph_url: str
     renewed: Renewed = field(default=unchanged, repr=False, compare=False)
     """Tells whether key and certificate were rotated, when they are refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that the assertion, the token and the users would be sent to in clear.
+
+        Raises:
+            ConfigurationError: one is neither https nor on this machine.
+        """
+        for name, url in (("login_url", self.login_url), ("graph_url", self.graph_url)):
+            if not is_protected(url):
+                raise ConfigurationError(
+                    f"login.entra.{name} must begin with https:// (http:// is for this machine only)."
+                )
 
     def credential(self) -> dict[str, str]:
         """Return key and certificate as msal takes them.

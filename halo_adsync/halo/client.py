@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from halo_adsync.errors import Doubtful, HaloRefused, HaloUnavailable
 from halo_adsync.halo.budget import Budget, Pulse, no_pulse
 from halo_adsync.halo.codec import parse
-from halo_adsync.halo.config import HaloConfig, is_loopback
+from halo_adsync.halo.config import HaloConfig
 from halo_adsync.halo.hiding import Hiding
 from halo_adsync.halo.signin import SignIn
 from halo_adsync.halo.statuses import failure
 from halo_adsync.halo.transport import Message, NoReplyError, Reply, Transport
+from halo_adsync.loopback import is_loopback
 from halo_adsync.model import Meter
 
 __all__ = ["HaloApi", "HaloConfig"]

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from halo_adsync.errors import ConfigurationError
+from halo_adsync.loopback import is_protected
 from halo_adsync.model import Renewed, unchanged
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -71,17 +71,9 @@ def safe_url(url: str, place: str) -> str:
         parts, host = urlsplit(""), None
     if not host or parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(f"{place}: this is no web address; write it as https://name.example.com.")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+    if not is_protected(text):
         raise ConfigurationError(
             f"{place}: {parts.scheme}://{host} would send secrets in the clear; write an https:// address"
             " (http:// is accepted for this machine only)."
         )
     return text
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine itself."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

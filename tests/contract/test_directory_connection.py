@@ -86,7 +86,8 @@ def test_unknown_authority(directory_stand: DirectoryStand, tmp_path: Path, tls:
 
 def test_password_without_tls(directory_stand: DirectoryStand) -> None:
     """A server that takes no password in clear is answered with what to set."""
-    sentence = refusal(directory_stand.open(servers=("dc01.corp.example:389",), tls="none"))
+    at = {"localhost:389": directory_stand.ldap}
+    sentence = refusal(directory_stand.open(at=at, servers=("localhost:389",), tls="none"))
     assert "set tls to ldaps or starttls" in sentence
 
 

@@ -71,7 +71,7 @@ FIELDS = st.dictionaries(
 DIRECTORIES = st.fixed_dictionaries(
     {
         "id": IDS,
-        "servers": st.just(["dc01.corp.example:636"]),
+        "servers": st.just(["localhost:389"]) | st.just(["dc01.corp.example:636"]),
         "bind": st.fixed_dictionaries({"user": NAMES, "password": SECRETS}),
     },
     optional={
@@ -81,7 +81,7 @@ DIRECTORIES = st.fixed_dictionaries(
         "delta": st.sampled_from(["auto", "dirsync", "usn", "off"]),
         "connect": st.just("direct") | st.just({"relay": {"namespace": "n", "connection": "c"}}),
     },
-)
+).filter(lambda block: block.get("tls") != "none" or block["servers"] == ["localhost:389"])
 HALO = st.fixed_dictionaries(
     {"url": st.just("https://x.halopsa.com"), "client_id": NAMES, "client_secret": SECRETS},
     optional={

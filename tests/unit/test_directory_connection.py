@@ -247,12 +247,13 @@ def test_all_that_is_wrong_with_a_configuration() -> None:
 
 def test_password_is_not_shown() -> None:
     """A configuration can be logged."""
-    assert "S3cret!" not in repr(config("dc01:636"))
+    assert "S3cret!" not in repr(config("localhost:389"))
 
 
 def test_servers_and_where_to_connect() -> None:
     """A server's name is what its certificate proves, wherever the connection goes."""
-    plain, literal = config("dc01:636", "[fe80::1]:389").endpoints({"dc01:636": ("127.0.0.1", 7)})
+    both = config("dc01:636", "[fe80::1]:389", tls="ldaps")
+    plain, literal = both.endpoints({"dc01:636": ("127.0.0.1", 7)})
     assert (plain.server, plain.name, plain.host, plain.port) == ("dc01:636", "dc01", "127.0.0.1", 7)
     assert (literal.name, literal.host, literal.port) == ("fe80::1", "fe80::1", 389)
 

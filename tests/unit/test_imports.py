@@ -27,10 +27,12 @@ CUSTOMER = (
 ARROWS: Mapping[str, tuple[str, ...]] = {
     "model": (),
     "errors": (),
+    "loopback": (),
     "yaml_text": ("errors",),
     "customer": (
         "model",
         "errors",
+        "loopback",
         "customer*",
         "yaml_text",
         "plan.filters",
@@ -39,11 +41,11 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "directory.filters",
     ),
     "plan": ("model", "errors", "customer*", "plan"),
-    "directory": ("model", "errors", "directory"),
+    "directory": ("model", "errors", "loopback", "directory"),
     "events": (),
-    "halo": ("model", "errors", "events", "halo"),
+    "halo": ("model", "errors", "loopback", "events", "halo"),
     "state": ("model", "errors", "customer*", "plan.types", "halo.budget", "state"),
-    "entra": ("model", "errors", "entra"),
+    "entra": ("model", "errors", "loopback", "entra"),
     "services": (
         "model",
         "customer",
