@@ -20,6 +20,8 @@ from devstack.processes import Child
 if TYPE_CHECKING:
     from types import FrameType
 
+    from devstack.certificates import ServerCertificate
+
 PROGRAM = Path(__file__).parent / "npm" / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 SERVICES = ("Blob", "Queue", "Table")
 DEFAULT_PORT_BASE = 10000
@@ -72,16 +74,24 @@ class Azurite:
     Args:
         location: The folder that keeps the data; left out, everything is in memory and gone at the end.
         port_base: The ports of blobs, queues and tables are this one and the next two; 0 takes free ones.
+        certificate: With one it speaks TLS, and takes tokens of Entra in the place of its key.
     """
 
-    def __init__(self, *, location: Path | None = None, port_base: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        location: Path | None = None,
+        port_base: int = 0,
+        certificate: ServerCertificate | None = None,
+    ) -> None:
         if reason := azurite_missing():
             raise AzuriteMissingError(reason)
-        self._location = location
+        self._location, self._certificate = location, certificate
         self._ports = [port_base + number if port_base else 0 for number in range(len(SERVICES))]
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._child: Child | None = None
         self.connection_string = ""
+        self.ports: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         self._scratch = tempfile.TemporaryDirectory(prefix="azurite-")
@@ -90,13 +100,13 @@ class Azurite:
         child = Child(self._command(), log_path=Path(self._scratch.name) / "azurite.log")
         self._child = child
         try:
-            ports = child.wait_for(
+            self.ports = child.wait_for(
                 lambda: _listening_ports(child.log()), what="The storage emulator", seconds=START_SECONDS
             )
         except BaseException:
             self.__exit__()
             raise
-        self.connection_string = connection_string(**ports)
+        self.connection_string = connection_string(**self.ports)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,6 +130,9 @@ class Azurite:
         ]
         for service, port in zip(SERVICES, self._ports, strict=True):
             command += [f"--{service.lower()}Host", "127.0.0.1", f"--{service.lower()}Port", str(port)]
+        if self._certificate is not None:
+            command += ["--oauth", "basic", "--cert", self._certificate.certificate_path]
+            command += ["--key", self._certificate.key_path]
         if self._location is None:
             return [*command, "--inMemoryPersistence"]
         return [*command, "--location", self._location]
@@ -130,7 +143,7 @@ def _listening_ports(log: str) -> dict[str, int]:
 
     Each service writes its line when its port is open, so no port has to be guessed or tried.
     """
-    found = re.findall(r"Azurite (\w+) service is successfully listening at http://[\d.]+:(\d+)", log)
+    found = re.findall(r"Azurite (\w+) service is successfully listening at https?://[\d.]+:(\d+)", log)
     ports = {service.lower(): int(port) for service, port in found}
     return ports if len(ports) == len(SERVICES) else {}
 

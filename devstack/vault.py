@@ -63,6 +63,7 @@ class SimulatedIdentity:
         claims = {
             "aud": resource,
             "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+            "iat": now - 60,
             "nbf": now - 60,
             "exp": now + _LIFE_SECONDS,
         }
