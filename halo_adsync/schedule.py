@@ -59,7 +59,8 @@ def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:
         expression = getattr(schedule, mode)
         if expression is None:
             continue
-        seen = [datetime.fromisoformat(run.requested) for run in runs if _saw_to(run, mode)]
+        asked = (datetime.fromisoformat(run.requested) for run in runs if _saw_to(run, mode))
+        seen = [when for when in asked if when <= now]  # else a clock was wrong
         # In UTC: two times in the same zone are compared by their clocks, which autumn turns back.
         if not seen or next(CronSim(expression, max(seen).astimezone(zone))).astimezone(UTC) <= now:
             return mode

@@ -241,9 +241,8 @@ class Sync:
         if run.status is not Status.QUEUED or busy.holder == run.id:
             raise busy
         now = self._services.now().isoformat()
-        run = replace(run, status=Status.SKIPPED, message=str(busy), finished=now)
-        state.skip_run(run)
-        return run
+        state.skip_run(replace(run, status=Status.SKIPPED, message=str(busy), finished=now))
+        return state.run(run.id)  # another worker may have taken it up, and done it
 
     def _hand_over(self, run: Run, part: _Slice, delay: float) -> Run:
         """End this slice and ask for the next one."""

@@ -127,8 +127,8 @@ class Transport:
         """Send once; a 429 was not carried out, so it is waited out and sent again."""
         until = self._budget.now()
         for refusals in range(REFUSALS):
-            self._pulse()
             self._budget.spend(self._pulse)
+            self._pulse()  # last of all, because the budget may have had to be waited for
             self._meter.halo_requests += 1
             self._meter.halo_writes += message.writes
             reply = self._exchange(message)

@@ -13,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from halo_adsync.model import Parked
 from halo_adsync.plan.types import SITE, WRITES, Change, Kind
 
-LONGEST = 500
+LONGEST_WORDS = 500
 """Characters that are kept of Halo's words."""
 HOURS = (0, 6, 12, 24)
 """How long a record waits after its first refusal, its second, and so on; the last counts for all after."""
+LONGEST = timedelta(hours=HOURS[-1])
 
 
 def backoff(failures: int) -> timedelta:
@@ -48,15 +49,18 @@ def refused(change: Change, before: Parked | None, said: str, now: datetime) -> 
     digest = digest_of(change)
     failures = before.failures + 1 if before is not None and before.digest == digest else 1
     until = now + backoff(failures)
-    return Parked(key_of(change), digest, failures, until.isoformat(timespec="seconds"), said[:LONGEST])
+    return Parked(key_of(change), digest, failures, until.isoformat(timespec="seconds"), said[:LONGEST_WORDS])
 
 
 def waiting(parked: Mapping[str, Parked], now: datetime) -> dict[str, Parked]:
-    """Return the records whose time has not come yet; after one refusal it has, whatever the clock says."""
+    """Return the records whose time has not come yet; after one refusal it has, whatever the clock says.
+
+    A time further off than any wait was written by a clock that was wrong, and counts as come.
+    """
     return {
         key: one
         for key, one in parked.items()
-        if one.failures > 1 and datetime.fromisoformat(one.until) > now
+        if one.failures > 1 and now < datetime.fromisoformat(one.until) <= now + LONGEST
     }
 
 

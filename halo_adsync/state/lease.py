@@ -18,13 +18,20 @@ from halo_adsync.state.table import Conflict, Operation, Row, Scalar, Table
 SECONDS = 80.0
 """How long a lease lasts without a sign of life. Longer than any single request may take."""
 RENEW_AFTER = 15.0
+CLOCKS_DIFFER = 60.0
+"""Seconds by which the clocks of two workers may differ."""
 KEY = "lease"
 
 
 def is_held(table: Table, customer: str, run: str, now: datetime) -> bool:
     """Tell whether a run holds its customer's lease, or may take it up again for its next slice."""
     row = table.get(customer, KEY)
-    return row is not None and row.values["run"] == run and float(row.values["until"]) > now.timestamp()
+    return row is not None and row.values["run"] == run and _lasts(row, now)
+
+
+def _lasts(row: Row, now: datetime) -> bool:
+    """Tell whether a lease has not ended; one that lasts far too long is by a clock that was wrong."""
+    return 0 < float(row.values["until"]) - now.timestamp() < SECONDS + CLOCKS_DIFFER
 
 
 class Lease:
@@ -63,8 +70,8 @@ class Lease:
 
     def _respect(self, there: Row) -> None:
         """Raise where somebody else holds the lease; note who did and died."""
-        holder, until = str(there.values["run"]), float(there.values["until"])
-        if until > self._now().timestamp() and (holder != self.run or not there.values["handed_over"]):
+        holder = str(there.values["run"])
+        if _lasts(there, self._now()) and (holder != self.run or not there.values["handed_over"]):
             raise Busy(
                 f"Run {holder} of customer {self._customer} is going on; wait for it to end. Should it"
                 f" have died, its lease frees itself within {SECONDS:.0f} seconds.",

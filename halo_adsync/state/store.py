@@ -149,7 +149,7 @@ class CustomerState(Knowledge):
             return False
         if run.status is Status.QUEUED:
             waits = self._now() - datetime.fromisoformat(run.requested)
-            return waits < WAITS_AT_MOST
+            return -WAITS_AT_MOST < waits < WAITS_AT_MOST  # beyond that, a clock was wrong
         return is_held(self._table, self.customer, run.id, self._now())
 
     def links(self) -> dict[ObjectGuid, Link]:

@@ -7,7 +7,7 @@ import pytest
 from halo_adsync.errors import Busy, LeaseLost, StateUnavailable
 from halo_adsync.model import Meter, RunId
 from halo_adsync.plan.types import Kind
-from halo_adsync.state.lease import RENEW_AFTER, SECONDS, Lease
+from halo_adsync.state.lease import RENEW_AFTER, SECONDS, Lease, is_held
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import CustomerState, Settled, Store
 from halo_adsync.state.table import Conflict, Operation, Row
@@ -80,6 +80,21 @@ def test_a_lease_lasts_its_time_and_no_longer(state: CustomerState, clock: Clock
         state.lease(SECOND)
     clock.pass_by(1)
     assert state.lease(SECOND).previous == FIRST
+
+
+def test_a_lease_by_a_clock_that_was_far_ahead_is_nobodys(state: CustomerState, clock: Clock) -> None:
+    """Nobody waits three days for it; one by a clock that differs a little lasts its time."""
+    clock.pass_by(3 * 86_400)
+    dead = state.lease(FIRST)
+    clock.pass_by(-3 * 86_400)
+    assert not is_held(dead._table, CONTOSO, FIRST, clock.now())
+    clock.pass_by(50)
+    state.lease(SECOND)
+    clock.pass_by(-50)
+    with pytest.raises(Busy):
+        state.lease(FIRST)
+    with pytest.raises(LeaseLost):
+        write(dead)
 
 
 def test_every_write_renews_it(state: CustomerState, clock: Clock) -> None:

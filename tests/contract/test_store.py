@@ -540,6 +540,8 @@ def test_an_open_run_is_going_on_while_somebody_may_take_it_up(state: CustomerSt
     assert state.is_going_on(waiting)
     clock.pass_by(3600)
     assert not state.is_going_on(waiting)
+    clock.pass_by(-3 * 86_400)
+    assert not state.is_going_on(waiting), "a request of a time to come is nobody's"
     assert not state.is_going_on(replace(waiting, status=Status.OK))
 
 

@@ -37,6 +37,14 @@ def test_each_refusal_makes_the_next_try_come_later(times: int, hours: int) -> N
     assert bool(waiting({one.key: one}, NOW + timedelta(hours=hours, seconds=-1))) is (hours > 0)
 
 
+def test_no_time_that_a_wrong_clock_wrote_is_waited_for() -> None:
+    """Nothing waits longer than a day, neither a record nor a schedule."""
+    one, run = parked(4), stopped(1, [])
+    earlier = NOW - timedelta(days=3)
+    assert waiting({one.key: one}, earlier) == {}
+    assert resting_until([run], earlier) is None
+
+
 def test_what_is_parked_is_held_with_halos_words() -> None:
     """And with nothing left in the line that applying would do."""
     change = replace(CHANGE, place="p", adopts=True)

@@ -84,6 +84,13 @@ def test_what_counts_as_having_been_done(last: Run, mode: str | None) -> None:
     assert due(scheduled(full="0 2 * * *"), [last, before], at("11-23T08:00:00")) == mode
 
 
+def test_a_run_of_a_clock_that_was_ahead_holds_nothing_up() -> None:
+    """Else nobody would be synced until that time has come."""
+    before, ahead = run("full", "11-22T02:00:00"), run("full", "11-26T02:00:00")
+    assert due(scheduled(full="0 2 * * *"), [ahead, before], at("11-23T08:00:00")) == "full"
+    assert due(scheduled(full="0 2 * * *"), [ahead], at("11-23T08:00:00")) == "full"
+
+
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RUNNING, Status.APPLYING])
 def test_nothing_is_due_while_a_run_is_on_its_way(status: Status) -> None:
     """One run at a time, whoever asked for it."""
