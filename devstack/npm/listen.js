@@ -24,8 +24,10 @@ const server = relay.createRelayedServer(
       target.pause();
       sender.send(data, { binary: true }, (error) => (error ? target.destroy() : target.resume()));
     });
-    target.on('close', () => sender.close());
-    target.on('error', () => sender.close());
+    // The library cannot close what is not open yet.
+    const hangUp = () => sender.close();
+    target.on('close', () => (sender.readyState === relay.CONNECTING ? sender.on('open', hangUp) : hangUp()));
+    target.on('error', () => target.destroy());
   },
 );
 

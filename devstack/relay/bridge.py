@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, override
 
 from websockets.asyncio.server import ServerConnection
@@ -20,6 +20,8 @@ class Faults:
 
     refuse: tuple[int, str] | None = None
     """Status and reason that every sender is refused with."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What that answer has besides."""
     cut_after: int | None = None
     """Bytes towards the sender after which the line is dead."""
     silent: bool = False
@@ -33,6 +35,8 @@ class Leg(ServerConnection):
 
     hybrid = ""
     action = ""
+    is_served: asyncio.Event
+    """Set when it is open and somebody waits for its messages."""
     meeting: "Meeting"
     partner: "Leg"
     heard = 0.0

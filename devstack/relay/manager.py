@@ -119,7 +119,10 @@ class HybridConnectionManager:
     async def _serve(self, address: str) -> None:
         with contextlib.suppress(OSError, InvalidHandshake, ConnectionClosed):
             async with await self._connect(address, False) as stream:
-                reader, writer = await asyncio.open_connection(*self.endpoint)
+                try:
+                    reader, writer = await asyncio.open_connection(*self.endpoint)
+                except OSError:
+                    return
                 try:
                     await asyncio.gather(_to_host(stream, writer), _to_sender(reader, stream))
                 finally:

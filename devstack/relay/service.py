@@ -64,7 +64,7 @@ class HybridConnection:
     name: str
     user_metadata: str
     rules: dict[str, Rule]
-    listeners: list[ServerConnection] = field(default_factory=list)
+    listeners: list[Leg] = field(default_factory=list)
 
 
 @dataclass
@@ -207,13 +207,18 @@ class SimulatedRelay:
             self._come(connection, query)
         elif action == "connect":
             if self.faults.refuse:
-                raise _Answered(_answer(*self.faults.refuse))
+                answer = _answer(*self.faults.refuse)
+                answer.headers.update(self.faults.headers)
+                raise _Answered(answer)
             self._authorise(token, hybrid, SEND)
             await self._meet(connection, hybrid, request)
         else:
             self._authorise(token, hybrid, LISTEN)
             if action is None:
                 raise _Answered(_answer(HTTPStatus.OK, "OK", hybrid.user_metadata))
+            # Before it is told so: who has been let in is there for every sender.
+            connection.is_served = asyncio.Event()
+            hybrid.listeners.append(connection)
 
     def _authorise(self, token: str, hybrid: HybridConnection, right: str) -> None:
         if is_signature(token):
@@ -240,7 +245,9 @@ class SimulatedRelay:
             "connectHeaders": headers,
         }
         try:
-            await random.choice(hybrid.listeners).send(json.dumps({"accept": accept}))
+            listener = random.choice(hybrid.listeners)
+            await listener.is_served.wait()
+            await listener.send(json.dumps({"accept": accept}))
             async with asyncio.timeout(ACCEPT_SECONDS):
                 sender.meeting, sender.partner = meeting, await meeting.partner
         except TimeoutError:
@@ -279,7 +286,7 @@ class SimulatedRelay:
 
     async def _keep_listener(self, connection: Leg) -> None:
         hybrid = self.connections[connection.hybrid]
-        hybrid.listeners.append(connection)
+        connection.is_served.set()
         try:
             async for message in connection:
                 try:

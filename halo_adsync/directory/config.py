@@ -83,7 +83,7 @@ class DirectoryConfig:
         """Return the servers in order.
 
         Args:
-            resolve: the address and port to connect to instead, by `host:port`; for tunnels.
+            resolve: the address and port to connect to instead, by `host:port`.
         """
         return tuple(self._endpoint(server, resolve) for server in self.servers)
 

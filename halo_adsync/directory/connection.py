@@ -40,7 +40,7 @@ class ServerFailedError(Exception):
     """One server did not do its part; another may. The text is a sentence that begins with the server."""
 
     def __init__(self, server: str, why: str, *, refused: bool = False) -> None:
-        self.refused = refused
+        self.server, self.refused = server, refused
         super().__init__(f"{server} {why}")
 
 

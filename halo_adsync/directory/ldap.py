@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from halo_adsync.directory.config import DirectoryConfig, Endpoint
 from halo_adsync.directory.connection import ServerFailedError, Session
@@ -12,6 +12,9 @@ from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, 
 from halo_adsync.directory.reader import Reader
 from halo_adsync.errors import ConfigurationError, DirectoryRefused, IncompleteRead
 from halo_adsync.model import DirectoryRead, Meter, ObjectGuid
+
+if TYPE_CHECKING:
+    from halo_adsync.directory.tunnel import Tunnel
 
 _log = logging.getLogger(__name__)
 
@@ -24,18 +27,24 @@ class LdapDirectory:
         meter: counts searches (a paged one is one) and entries.
         resolve: the address and port to connect to instead of a server's own, by `host:port`; the certificate
             is checked against the server's name all the same.
+        tunnel: the way to the servers, where they cannot be reached directly.
 
     Raises:
         ConfigurationError: the certificates to trust cannot be read.
     """
 
     def __init__(
-        self, config: DirectoryConfig, meter: Meter, resolve: Mapping[str, tuple[str, int]] | None = None
+        self,
+        config: DirectoryConfig,
+        meter: Meter,
+        resolve: Mapping[str, tuple[str, int]] | None = None,
+        tunnel: "Tunnel | None" = None,
     ) -> None:
         self._config = config
         self._meter = meter
         self._endpoints = config.endpoints(resolve or {})
         self._context = config.tls_context()
+        self._tunnel = tunnel
         self._session: Session | None = None
 
     def __enter__(self) -> Self:
@@ -49,6 +58,8 @@ class LdapDirectory:
         if self._session is not None:
             self._session.close()
             self._session = None
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     def read(self, request: ReadRequest, progress: Progress) -> DirectoryRead:
         """Read everybody that the request asks for.
@@ -108,15 +119,20 @@ class LdapDirectory:
     def _sign_in(self, endpoint: Endpoint) -> Session:
         """Sign in; where the account is refused and its password was rotated, once more with the new one."""
         try:
-            return Session(endpoint, self._config, self._context, self._meter)
+            return self._connect(endpoint)
         except DirectoryRefused:
             password = self._config.renewed(self._config.password)
             if password is None:
                 raise
         self._config = replace(self._config, password=password)
-        return Session(endpoint, self._config, self._context, self._meter)
+        return self._connect(endpoint)
+
+    def _connect(self, endpoint: Endpoint) -> Session:
+        reached = self._tunnel.open(endpoint) if self._tunnel else endpoint
+        return Session(reached, self._config, self._context, self._meter)
 
     def _note(self, failure: ServerFailedError, failures: list[ServerFailedError]) -> None:
+        failure = self._tunnel.explain(failure) if self._tunnel else failure
         failures.append(failure)
         _log.warning("Directory '%s': %s", self._config.id, failure)
 

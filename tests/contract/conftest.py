@@ -14,13 +14,16 @@ import pytest
 from devstack.directory import Directory
 from devstack.directory.edits import Edits, Values
 from devstack.memory import MemoryTable
+from devstack.relay import SimulatedRelay, node_listener_missing
 from devstack.samba import SambaDomain, samba_missing
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
+from halo_adsync.directory.tunnel import Tunnel
 from halo_adsync.model import Meter
 from tests.contract.storage import AnyTable, azure_table
 from tests.support.cutting import Address, CuttingProxy
 from tests.support.emulator import storage_emulator
+from tests.support.relay import Listening, manager_listening, node_listening
 
 __all__ = ["storage_emulator"]  # a fixture
 
@@ -59,16 +62,19 @@ class DirectoryStand:
             receive_timeout=20,
         )
 
-    def open(self, *, at: dict[str, Address] | None = None, **changes: Any) -> LdapDirectory:
+    def open(
+        self, *, at: dict[str, Address] | None = None, tunnel: Tunnel | None = None, **changes: Any
+    ) -> LdapDirectory:
         """Return the adapter for this directory.
 
         Args:
             at: where to connect to for a `host:port`; the directory's own address for its own name.
+            tunnel: the way to it, if not that.
             changes: what differs from the right configuration.
         """
         addresses = {f"{HOSTNAME}:636": self.ldaps, f"{HOSTNAME}:389": self.ldap, **(at or {})}
         self.meter = Meter()
-        return LdapDirectory(replace(self.config, **changes), self.meter, addresses)
+        return LdapDirectory(replace(self.config, **changes), self.meter, addresses, tunnel)
 
     def person(self, name: str, parent: str, /, **attributes: Values) -> str:
         """Add a person with an account name that nobody else has, and return the DN."""
@@ -204,3 +210,24 @@ def storage_table(request: pytest.FixtureRequest) -> Iterator[AnyTable]:
         return
     with azure_table(request.getfixturevalue("storage_emulator")) as table:
         yield table
+
+
+@pytest.fixture
+def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedRelay]:
+    """A relay for this test alone, which this process trusts."""
+    with SimulatedRelay() as running:
+        monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_path))
+        yield running
+
+
+@pytest.fixture(params=["manager", "hyco-ws"])
+def relay_listening(request: pytest.FixtureRequest, relay: SimulatedRelay) -> Listening:
+    """Stand at a customer's and listen for a `host:port`, with either program."""
+    if request.param == "manager":
+        return lambda endpoint: manager_listening(relay, endpoint)
+    missing = node_listener_missing()
+    if missing and os.environ.get("CI"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    return lambda endpoint: node_listening(relay, endpoint)

@@ -10,15 +10,14 @@ import pytest
 
 from devstack.certificates import CertificateAuthority
 from halo_adsync.directory.port import ReadRequest
-from halo_adsync.errors import DirectoryRefused, IncompleteRead
+from halo_adsync.errors import IncompleteRead
+from tests.support.reading import failure, read, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from devstack.directory import Directory
-    from halo_adsync.directory.ldap import LdapDirectory
-    from halo_adsync.model import DirectoryRead
     from tests.contract.conftest import DirectoryStand
     from tests.support.cutting import Address, CuttingProxy
 
@@ -28,26 +27,6 @@ SERVER = "dc01.corp.example:636"
 SECOND = "dc01.corp.example:1636"
 PASSWORD = "Ot-her-Secret!1"
 EXPIRED = 116444736000000000
-
-
-def read(directory: LdapDirectory, *include: str) -> DirectoryRead:
-    """Read the people of some OUs and close the connection."""
-    with directory:
-        return directory.read(ReadRequest(frozenset({"mail"}), include=include), lambda _: None)
-
-
-def refusal(directory: LdapDirectory) -> str:
-    """Return the sentence with which a read is refused."""
-    with pytest.raises(DirectoryRefused) as caught:
-        read(directory)
-    return str(caught.value)
-
-
-def failure(directory: LdapDirectory, *include: str) -> str:
-    """Return the sentence with which a read ends as incomplete."""
-    with pytest.raises(IncompleteRead) as caught:
-        read(directory, *include)
-    return str(caught.value)
 
 
 def test_start_tls(directory_stand: DirectoryStand, directory_ou: str) -> None:

@@ -5,15 +5,34 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Self
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection, connect
 
-from devstack.relay import SimulatedRelay
+from devstack.relay import HybridConnectionManager, NodeListener, SimulatedRelay
+from devstack.relay.loop import LoopThread
 from devstack.relay.tokens import sign
 
 CONNECTION = "contoso-dc01"
+
+type Listening = Callable[[str], AbstractContextManager[object]]
+"""Listens for a `host:port`."""
+
+
+def manager_listening(
+    relay: SimulatedRelay, endpoint: str, connection: str = CONNECTION
+) -> HybridConnectionManager:
+    """Add a hybrid connection, and a likeness of the Hybrid Connection Manager that listens to it."""
+    relay.add_connection(connection, endpoint)
+    return HybridConnectionManager(relay.connection_string(connection), relay.ca_path)
+
+
+def node_listening(relay: SimulatedRelay, endpoint: str, connection: str = CONNECTION) -> NodeListener:
+    """Add a hybrid connection, and Microsoft's library that listens to it."""
+    relay.add_connection(connection, endpoint)
+    return NodeListener(relay.connection_string(connection), relay.ca_path, endpoint)
 
 
 def signature(relay: SimulatedRelay, rule: str = "send", *, of: str = CONNECTION, seconds: int = 60) -> str:
@@ -22,30 +41,69 @@ def signature(relay: SimulatedRelay, rule: str = "send", *, of: str = CONNECTION
     return sign(f"http://{relay.host}/{of}", rule, key, int(time.time()) + seconds)
 
 
-def send(
-    relay: SimulatedRelay, token: str | None, *, to: str = CONNECTION, ping_interval: float | None = None
-) -> AbstractContextManager[ClientConnection]:
-    """Connect as a sender."""
-    return connect(
-        f"wss://{relay.host}/$hc/{to}?sb-hc-action=connect",
-        ssl=ssl.create_default_context(cafile=str(relay.ca_path)),
-        additional_headers={"ServiceBusAuthorization": token} if token else None,
-        compression=None,
-        ping_interval=ping_interval,
-        close_timeout=1,
-        proxy=None,
-        legacy=False,
-    )
+class Stream:
+    """A WebSocket to the relay, for synchronous tests.
 
+    Args:
+        relay: where to.
+        token: what goes into the header.
+        to: the hybrid connection.
+        action: what for, as the protocol calls it.
+        ping_interval: seconds between two signs of life.
+    """
 
-def receive(stream: ClientConnection, size: int) -> bytes:
-    """Receive so many bytes, in whatever pieces they come."""
-    got = b""
-    while len(got) < size:
-        piece = stream.recv(10)
-        assert isinstance(piece, bytes)
-        got += piece
-    return got
+    def __init__(
+        self,
+        relay: SimulatedRelay,
+        token: str | None,
+        *,
+        to: str = CONNECTION,
+        action: str = "connect",
+        ping_interval: float | None = None,
+    ) -> None:
+        self._thread = LoopThread("stream")
+        self._opening = connect(
+            f"wss://{relay.host}/$hc/{to}?sb-hc-action={action}",
+            ssl=ssl.create_default_context(cafile=str(relay.ca_path)),
+            additional_headers={"ServiceBusAuthorization": token} if token else None,
+            compression=None,
+            ping_interval=ping_interval,
+            close_timeout=1,
+            proxy=None,
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self._stream = self._thread.run(self._open())
+        except BaseException:
+            self._thread.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.run(self._stream.close())
+        self._thread.stop()
+
+    def send(self, data: bytes | str) -> None:
+        """Send one message."""
+        self._thread.run(self._stream.send(data))
+
+    def recv(self) -> bytes | str:
+        """Receive one message."""
+        return self._thread.run(self._stream.recv())
+
+    def receive(self, size: int) -> bytes:
+        """Receive so many bytes, in whatever pieces they come."""
+        got = b""
+        while len(got) < size:
+            piece = self.recv()
+            assert isinstance(piece, bytes)
+            got += piece
+        return got
+
+    async def _open(self) -> ClientConnection:
+        return await self._opening
 
 
 @contextlib.contextmanager

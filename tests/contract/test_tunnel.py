@@ -1,0 +1,321 @@
+"""The tunnel: a directory read through Azure Relay, and every way in which that fails."""
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from devstack.directory import Directory
+from devstack.relay import SimulatedRelay
+from halo_adsync.directory.config import Endpoint
+from halo_adsync.directory.port import ReadRequest
+from halo_adsync.directory.relay import RelayConfig, signatures
+from halo_adsync.directory.tunnel import Tunnel
+from halo_adsync.errors import IncompleteRead
+from tests.contract.conftest import HOSTNAME, DirectoryStand
+from tests.support.cutting import Address, CuttingProxy
+from tests.support.reading import failure, read, refusal
+from tests.support.relay import CONNECTION, Listening, echo, manager_listening, node_listening
+
+SERVER, SECOND = f"{HOSTNAME}:636", f"{HOSTNAME}:1636"
+OTHER = "contoso-dc02"
+
+
+def through(
+    relay: SimulatedRelay,
+    connections: Mapping[str, str] | None = None,
+    *,
+    rule: str = "send",
+    key: str = "",
+    ping_seconds: float = 60,
+) -> Tunnel:
+    """Return a tunnel that is right but for what is given."""
+    rules = relay.connections[CONNECTION].rules
+    token = signatures(rule, key or rules[rule].key)
+    return Tunnel(
+        RelayConfig(relay.host, connections or {SERVER: CONNECTION}, token), ping_seconds=ping_seconds
+    )
+
+
+def place(address: Address) -> str:
+    """Write an address as `host:port`."""
+    return "{}:{}".format(*address)
+
+
+@pytest.fixture
+def demo(
+    relay: SimulatedRelay, directory_demo: tuple[DirectoryStand, Directory]
+) -> Iterator[tuple[DirectoryStand, Directory]]:
+    """A demo directory for this test alone, behind the likeness of the Hybrid Connection Manager."""
+    stand, _ = directory_demo
+    with manager_listening(relay, place(stand.ldaps)):
+        yield directory_demo
+
+
+def test_same_people_as_directly(
+    relay: SimulatedRelay, relay_listening: Listening, directory_stand: DirectoryStand, directory_ou: str
+) -> None:
+    """Several pages arrive as they do directly, TLS checked against the domain controller's name."""
+    directory_stand.crowd(directory_ou, 1050)
+    directly = read(directory_stand.open(), directory_ou)
+    with relay_listening(place(directory_stand.ldaps)):
+        assert read(directory_stand.open(tunnel=through(relay)), directory_ou) == directly
+        assert len(directly.people) == 1050
+        wrong = "dc02.corp.example:636"
+        tunnel = through(relay, {wrong: CONNECTION})
+        assert "refused for the name 'dc02.corp.example'" in refusal(
+            directory_stand.open(tunnel=tunnel, servers=(wrong,))
+        )
+
+
+def test_start_tls(
+    relay: SimulatedRelay, relay_listening: Listening, directory_stand: DirectoryStand, directory_ou: str
+) -> None:
+    """StartTLS goes through as LDAPS does."""
+    directory_stand.person("Anna", directory_ou)
+    server = f"{HOSTNAME}:389"
+    with relay_listening(place(directory_stand.ldap)):
+        tunnel = through(relay, {server: CONNECTION})
+        opened = directory_stand.open(tunnel=tunnel, servers=(server,), tls="starttls")
+        assert len(read(opened, directory_ou).people) == 1
+
+
+def test_nothing_is_left_behind(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
+    """When a directory is closed, its connection, its port and its threads are gone."""
+    stand, _ = demo
+    opened = stand.open(tunnel=through(relay))
+    with opened:
+        opened.read(ReadRequest(frozenset()), lambda _: None)
+        assert relay.open_bridges == 1
+        assert any(thread.name.startswith("tunnel") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("tunnel") for thread in threading.enumerate())
+
+
+def test_port_takes_one_connection(relay: SimulatedRelay) -> None:
+    """Whoever comes second at this machine's end finds nobody."""
+    with (
+        echo() as host,
+        manager_listening(relay, host),
+        contextlib.closing(through(relay)) as tunnel,
+    ):
+        here = tunnel.open(Endpoint(SERVER, HOSTNAME, HOSTNAME, 636))
+        assert (here.name, here.server) == (HOSTNAME, SERVER)
+        with socket.create_connection((here.host, here.port)) as first:
+            first.sendall(b"hello")
+            assert first.recv(5) == b"hello"
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((here.host, here.port)).close()
+
+
+def test_token_is_in_the_header_only(
+    relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in no address and in no log, however much is logged, and in no error."""
+    stand, _ = demo
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="websockets.client")
+    read(stand.open(tunnel=through(relay)))
+    upgrade = next(one for one in relay.upgrades if "action=connect" in one.target)
+    token = upgrade.headers["ServiceBusAuthorization"]
+    assert token.startswith("SharedAccessSignature sr=")
+    assert "sig" not in upgrade.target
+    relay.faults.refuse = (500, "Internal error")
+    assert "sig=" not in failure(stand.open(tunnel=through(relay)))
+    assert "SharedAccessSignature" not in caplog.text
+    assert "sr=" not in repr(RelayConfig("n", {}, lambda _: token))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "expected"),
+    [
+        (
+            404,
+            "There are no listeners connected for the endpoint.",
+            "nobody who listens (HTTP 404)",
+        ),
+        (404, "Endpoint does not exist.", "You have to check its name"),
+        (429, "Too many", "Azure's to mend"),
+        (500, "Internal Error", "Azure's to mend"),
+        (503, "Server busy", "Azure's to mend"),
+        (504, "None of the connected listeners accepted", "Azure's to mend"),
+    ],
+)
+def test_refusals_that_may_pass(
+    relay: SimulatedRelay,
+    demo: tuple[DirectoryStand, Directory],
+    status: int,
+    reason: str,
+    expected: str,
+) -> None:
+    """Each becomes a sentence that says whose move it is, and the read is incomplete."""
+    relay.faults.refuse = (status, reason)
+    sentence = failure(demo[0].open(tunnel=through(relay)))
+    assert expected in sentence
+    assert f"the hybrid connection {CONNECTION} of {relay.host}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(401, "does not accept the app's token"), (403, "does not let the app send"), (418, "no relay answers")],
+)
+def test_refusals_that_a_person_has_to_mend(
+    relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory], status: int, expected: str
+) -> None:
+    """What will be refused again until somebody changes something says what to change."""
+    relay.faults.refuse = (status, "No")
+    assert expected in refusal(demo[0].open(tunnel=through(relay)))
+
+
+def test_signatures_that_open_nothing(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
+    """The relay itself refuses a wrong key, and a rule that may only listen."""
+    stand, _ = demo
+    assert "HTTP 401" in refusal(stand.open(tunnel=through(relay, key="wrong")))
+    assert "HTTP 403" in refusal(stand.open(tunnel=through(relay, rule="listen")))
+
+
+def test_nobody_listens(relay: SimulatedRelay, directory_demo: tuple[DirectoryStand, Directory]) -> None:
+    """Without the manager it is the customer's move."""
+    stand, _ = directory_demo
+    with manager_listening(relay, place(stand.ldaps)):
+        read(stand.open(tunnel=through(relay)))
+    assert "The customer has to start the Hybrid Connection Manager" in failure(
+        stand.open(tunnel=through(relay))
+    )
+    wrong = through(relay, {SERVER: "misspelt"})
+    assert "You have to check its name" in failure(stand.open(tunnel=wrong))
+
+
+def test_second_connection_takes_over(
+    relay: SimulatedRelay,
+    demo: tuple[DirectoryStand, Directory],
+    directory_proxy: Callable[[Address, int | None], CuttingProxy],
+) -> None:
+    """A server whose connection has no listener is passed over; one that breaks off starts the read anew."""
+    stand, server = demo
+    ou = server.add_ou("People")
+    stand.crowd(ou, 1050)
+    dying = directory_proxy(stand.ldaps, 150_000)
+    servers = {SECOND: OTHER, SERVER: CONNECTION}
+    with node_listening(relay, place(dying.address), OTHER):
+        tunnel = through(relay, servers)
+        tunnel._relay = RelayConfig(relay.host, servers, by_connection(relay))
+        assert len(read(stand.open(tunnel=tunnel, servers=(SECOND, SERVER)), ou).people) == 1050
+        assert dying.connections == 1
+    tunnel = Tunnel(RelayConfig(relay.host, servers, by_connection(relay)))
+    assert len(read(stand.open(tunnel=tunnel, servers=(SECOND, SERVER)), ou).people) == 1050
+    assert dying.connections == 1
+
+
+def by_connection(relay: SimulatedRelay) -> Callable[[str], str]:
+    """Return what signs for every connection with its own key."""
+
+    def sign(resource: str) -> str:
+        return signatures("send", relay.connections[resource.rpartition("/")[2]].rules["send"].key)(resource)
+
+    return sign
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 100_000])
+def test_line_that_breaks_off(
+    relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory], limit: int
+) -> None:
+    """Wherever it breaks off, in the handshake or in the middle of a page, there is no read."""
+    stand, server = demo
+    stand.crowd(server.add_ou("People"), 1050)
+    relay.faults.cut_after = limit
+    assert "broke off" in failure(stand.open(tunnel=through(relay)))
+
+
+def test_token_that_expires_meanwhile(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
+    """What the relay ends for an old token is an incomplete read that says so."""
+    stand, server = demo
+    stand.crowd(server.add_ou("People"), 3100)
+    with (
+        stand.open(tunnel=through(relay)) as opened,
+        pytest.raises(IncompleteRead, match="the app's token expired"),
+    ):
+        opened.read(ReadRequest(frozenset()), lambda _: relay.expire())
+
+
+def test_line_that_the_relay_drops_for_idleness(
+    relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]
+) -> None:
+    """A sign of life in time keeps it; without one it is dropped, and opened anew for the next read."""
+    stand, _ = demo
+    relay.faults.idle_seconds = 0.5
+    for ping_seconds, opened_anew in ((0.1, 0), (60, 1)):
+        relay.upgrades.clear()
+        with stand.open(tunnel=through(relay, ping_seconds=ping_seconds)) as opened:
+            first = opened.read(ReadRequest(frozenset()), lambda _: None)
+            threading.Event().wait(1.5)
+            assert opened.read(ReadRequest(frozenset()), lambda _: None) == first
+        connects = [one for one in relay.upgrades if "action=connect" in one.target]
+        assert len(connects) == 1 + opened_anew
+
+
+def test_line_that_falls_silent(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
+    """A line on which nothing comes any more is given up after the time-out."""
+    stand, _ = demo
+    relay.faults.silent = True
+    opened = stand.open(tunnel=through(relay), connect_timeout=1, receive_timeout=1)
+    assert "did not complete the TLS handshake" in failure(opened)
+
+
+def test_host_that_the_customer_cannot_reach(
+    relay: SimulatedRelay,
+    relay_listening: Listening,
+    directory_demo: tuple[DirectoryStand, Directory],
+    directory_closed_port: Address,
+) -> None:
+    """A connection that is closed without a byte says where to look."""
+    stand, _ = directory_demo
+    with relay_listening(place(directory_closed_port)):
+        assert "its endpoint can be reached" in failure(stand.open(tunnel=through(relay)))
+
+
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [(node_listening, "closed at the customer's end"), (manager_listening, "was silent for 1 seconds")],
+)
+def test_domain_controller_that_hangs_up(
+    relay: SimulatedRelay,
+    directory_demo: tuple[DirectoryStand, Directory],
+    listen: Callable[[SimulatedRelay, str], contextlib.AbstractContextManager[object]],
+    expected: str,
+) -> None:
+    """hyco-ws tells of it; the Hybrid Connection Manager does not, and the silence is noticed."""
+    stand, server = directory_demo
+    server.faults.die_after = 3
+    with listen(relay, place(stand.ldaps)):
+        assert expected in failure(stand.open(tunnel=through(relay), receive_timeout=1))
+
+
+def test_relay_that_cannot_be_reached(
+    relay: SimulatedRelay,
+    demo: tuple[DirectoryStand, Directory],
+    directory_closed_port: Address,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No answer, and a relay that is not who it should be, which never sees the token."""
+    stand, _ = demo
+    nowhere = RelayConfig(place(directory_closed_port), {SERVER: CONNECTION}, lambda _: "token")
+    assert "does not answer (Connection refused)" in failure(stand.open(tunnel=Tunnel(nowhere)))
+    monkeypatch.setenv("SSL_CERT_FILE", str(stand.ca_path))
+    relay.upgrades.clear()
+    assert f"the certificate of the relay {relay.host} was refused" in refusal(
+        stand.open(tunnel=through(relay))
+    )
+    assert relay.upgrades == []
+
+
+def test_redirection_is_not_followed(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
+    """The token is not sent to where an answer points."""
+    stand, _ = demo
+    with SimulatedRelay() as elsewhere:
+        relay.faults.refuse = (307, "Temporary Redirect")
+        relay.faults.headers["Location"] = f"wss://{elsewhere.host}/"
+        assert "no relay answers (HTTP 307)" in refusal(stand.open(tunnel=through(relay)))
+        assert elsewhere.upgrades == []
