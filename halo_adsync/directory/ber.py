@@ -4,8 +4,9 @@ ldap3 decodes an entry into nested lists and dictionaries that nobody needs. Thi
 what is needed, and refuses whatever is not BER as LDAP restricts it (RFC 4511, 5.1).
 """
 
+import struct
+import sys
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 LARGEST_MESSAGE = 1 << 26
 """Bytes in one message, at most. Active Directory keeps an object below 10 MiB."""
@@ -17,14 +18,44 @@ _TAG_NUMBER = 0x1F
 # In a length's first byte: the number of bytes of the length follows, not the length itself.
 _LONG_FORM = 0x80
 _LENGTH_BYTES = 4
+# How Active Directory writes the length of whatever holds other elements.
+_FOUR_BYTES = _LONG_FORM | _LENGTH_BYTES
+_UINT32 = struct.Struct(">I").unpack_from
 _ID_BYTES = 4
 
-type Attributes = dict[str, list[bytes]]
-"""Values by attribute description, both as the server gave them."""
+# What comes before the only value of an attribute: the length of the values, the value's tag and length; by
+# the number of bytes from there to the attribute's end. First as OpenLDAP writes it, then as Microsoft does.
+_HEADS = {size: bytes((size - 1, _OCTETS, size - 3)) for size in range(3, _LONG_FORM)}
+_LONG_HEADS = {
+    size: bytes((_FOUR_BYTES, 0, 0, 0, size - 5, _OCTETS, size - 7)) for size in range(7, _LONG_FORM + 7)
+}
+
+_NO_HEADS: dict[int, bytes] = {}
+
+type Attributes = dict[str, tuple[bytes, ...]]
+"""Values as the server gave them, by attribute description in lower case (its case means nothing)."""
 
 
 class DamagedAnswerError(ValueError):
     """The bytes are no LDAP message; the text says why, in words that carry none of them."""
+
+
+class _Names(dict[bytes, str]):
+    """Attribute descriptions by their encoding with the tag of the values behind it; empty where it is none.
+
+    Every entry has the same few, so each is decoded once.
+    """
+
+    def __missing__(self, encoded: bytes) -> str:
+        whole = encoded[0] == _OCTETS and len(encoded) == encoded[1] + 3 < _LONG_FORM + 3
+        name = encoded[2:-1].decode("ascii").lower() if whole and encoded[-1] == _SET else ""
+        if len(self) < _MOST_NAMES:
+            self[encoded] = name
+        return name
+
+
+_NAMES = _Names()
+_MOST_NAMES = 4096
 
 
 def messages(receive: Callable[[], bytes]) -> Iterator[bytes]:
@@ -77,7 +108,7 @@ def search_entry(message: bytes) -> tuple[int, str, Attributes] | None:
         if end != stop:
             raise DamagedAnswerError("an entry is longer or shorter than its attributes")
         return number, message[name_at:name_end].decode(), _attributes(message, at, end)
-    except IndexError:
+    except (IndexError, struct.error):
         raise DamagedAnswerError("an entry is cut off") from None
     except UnicodeDecodeError:
         raise DamagedAnswerError("a name is no text") from None
@@ -86,45 +117,53 @@ def search_entry(message: bytes) -> tuple[int, str, Attributes] | None:
 def _attributes(message: bytes, at: int, end: int) -> Attributes:
     """Decode the attributes of an entry.
 
-    Lengths are read in place, because this is where the time goes. An element need not be held against its
-    bounds at once: whatever leaves them makes its parent end where it must not.
+    An element need not be held against its bounds at once: whatever leaves them makes its parent end where
+    it must not.
     """
     attributes: Attributes = {}
     while at < end:
-        tag, length, at = message[at], message[at + 1], at + 2
-        if length >= _LONG_FORM:
-            length, at = _long_length(message, at, length)
-        stop = at + length
-        kind, length, at = message[at], message[at + 1], at + 2
-        if length >= _LONG_FORM:
-            length, at = _long_length(message, at, length)
-        name = _text(message[at : at + length])
-        at += length
-        if tag != _SEQUENCE or kind != _OCTETS or name in attributes:
-            raise DamagedAnswerError("an attribute is not what it must be, or comes twice")
-        at, values_end = _contents(message, at, _SET)
-        if values_end != stop:
-            raise DamagedAnswerError("an attribute is longer or shorter than its values")
-        attributes[name] = _values(message, at, stop)
+        # Nearly all attributes have one short value: these are read in one go, for here the time goes.
+        length = message[at + 1]
+        if length < _LONG_FORM:
+            body, heads = at + 2, _HEADS
+            stop = body + length
+        elif length == _FOUR_BYTES:
+            body, heads = at + 6, _LONG_HEADS
+            stop = body + _UINT32(message, at + 2)[0]
+        else:
+            body, heads, stop = at, _NO_HEADS, at
+        values_at = body + 3 + message[body + 1]
+        name = _NAMES[message[body:values_at]]
+        head = heads.get(stop - values_at)
+        if name and head and message.startswith(head, values_at) and message[at] == _SEQUENCE:
+            values: tuple[bytes, ...] = (message[values_at + len(head) : stop],)
+        else:
+            name, values, stop = _attribute(message, at)
+        if name in attributes:
+            raise DamagedAnswerError("an attribute comes twice")
+        attributes[name] = values
         at = stop
     if at != end:
         raise DamagedAnswerError("an attribute is longer than its entry")
     return attributes
 
 
-def _values(message: bytes, at: int, end: int) -> list[bytes]:
+def _attribute(message: bytes, at: int) -> tuple[str, tuple[bytes, ...], int]:
+    """Decode one attribute, whatever it looks like: its description, its values and where it ends."""
+    at, stop = _contents(message, at, _SEQUENCE)
+    at, name_end = _contents(message, at, _OCTETS)
+    name = sys.intern(message[at:name_end].decode("ascii").lower())
+    at, end = _contents(message, name_end, _SET)
+    if end != stop:
+        raise DamagedAnswerError("an attribute is longer or shorter than its values")
     values = []
     while at < end:
-        kind, length, at = message[at], message[at + 1], at + 2
-        if length >= _LONG_FORM:
-            length, at = _long_length(message, at, length)
-        if kind != _OCTETS:
-            raise DamagedAnswerError("a value is no octet string")
-        values.append(message[at : at + length])
-        at += length
+        at, value_end = _contents(message, at, _OCTETS)
+        values.append(message[at:value_end])
+        at = value_end
     if at != end:
         raise DamagedAnswerError("a value is longer than its attribute")
-    return values
+    return name, tuple(values), stop
 
 
 def _message_end(data: bytes, at: int) -> int | None:
@@ -163,9 +202,3 @@ def _long_length(data: bytes, at: int, first: int) -> tuple[int, int]:
         raise DamagedAnswerError("an element has an indefinite or an overlong length")
     end = at + size
     return int.from_bytes(data[at:end]), end
-
-
-@lru_cache(4096)
-def _text(description: bytes) -> str:
-    """Return an attribute's description; every entry has the same few."""
-    return description.decode("ascii")

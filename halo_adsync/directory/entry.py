@@ -120,6 +120,9 @@ class RawEntry:
     @classmethod
     def received(cls, dn: str, attributes: Mapping[str, Sequence[bytes]]) -> "RawEntry":
         """Sort out options such as `;binary` and `;range=0-1499` (Microsoft: MS-ADTS, 3.1.1.3.1.3.3)."""
+        names = "".join(attributes)
+        if ";" not in names and names.islower():
+            return cls(DistinguishedName(dn), attributes, {})
         values: dict[str, list[bytes]] = {}
         continued: dict[str, int] = {}
         for description, part in attributes.items():
