@@ -1,16 +1,16 @@
-"""The codec between LDAP entries and the domain's types: pure, and the only place with attribute names.
+"""The codec between LDAP entries and the domain: pure. Attribute names stand here and in `attributes`.
 
-Distinguished names, search filters and single values have modules of their own; what others need of them can
+Distinguished names, search filters and values have modules of their own; what others need of them can
 be imported from here.
 """
 
-import base64
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag
 
+from halo_adsync.directory.attributes import attribute_value
 from halo_adsync.directory.dn import canonical_dn, format_dn, parent_dn, parse_dn, shown
 from halo_adsync.directory.filters import both, checked_filter, escape_filter_value
 from halo_adsync.directory.values import (
@@ -18,11 +18,10 @@ from halo_adsync.directory.values import (
     datetime_from_generalized_time,
     guid_from_bytes,
     guid_to_bytes,
-    iso,
     sid_from_bytes,
 )
 from halo_adsync.errors import IncompleteRead
-from halo_adsync.model import AttributeValue, Container, DistinguishedName, ObjectGuid, Person
+from halo_adsync.model import Container, DistinguishedName, ObjectGuid, Person
 
 __all__ = [
     "CONTAINERS",
@@ -80,18 +79,6 @@ PEOPLE = "(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=T
 
 _GUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RANGE = re.compile(r"range=[0-9]+-([0-9]{1,9}|\*)")
-_SIDS = frozenset({"objectsid", "sidhistory", "tokengroups", "tokengroupsglobalanduniversal"})
-_FILETIMES = frozenset(
-    {"accountexpires", "badpasswordtime", "lastlogoff", "lastlogon", "lastlogontimestamp", "lockouttime"}
-    | {"msds-userpasswordexpirytimecomputed", "pwdlastset"}
-)
-_GENERALIZED_TIMES = frozenset({"createtimestamp", "modifytimestamp", "whenchanged", "whencreated"})
-# Bytes that can look like text by chance. Any other attribute is binary when its bytes are no UTF-8.
-_BINARY = frozenset(
-    {"auditingpolicy", "jpegphoto", "logonhours", "ms-ds-consistencyguid", "msexcharchiveguid"}
-    | {"msexchmailboxguid", "ntsecuritydescriptor", "photo", "replpropertymetadata", "thumbnaillogo"}
-    | {"thumbnailphoto", "usercertificate", "userpkcs12", "usersmimecertificate", "x500uniqueidentifier"}
-)
 
 
 class AccountControl(IntFlag):
@@ -216,22 +203,6 @@ def account_control(entry: RawEntry) -> AccountControl:
         raise _unreadable(entry, "userAccountControl") from None
 
 
-def attribute_value(name: str, values: Sequence[bytes]) -> AttributeValue | None:
-    """Bring an attribute's values into canonical form; None where nothing is left.
-
-    GUIDs and security identifiers become text, times ISO 8601 in UTC (a FILETIME that means never is no
-    value), binary values base64. Empty and blank values are dropped, several are sorted.
-
-    Args:
-        name: the attribute's lower-case name without options.
-        values: as the server gave them.
-    """
-    texts = sorted({text for text in _texts(name, values) if text and text.strip()})
-    if not texts:
-        return None
-    return texts[0] if len(texts) == 1 else tuple(texts)
-
-
 def is_group(entry: RawEntry) -> bool:
     """Tell whether the object is a group."""
     return any(name.lower() == "group" for name in entry.texts("objectClass"))
@@ -289,39 +260,6 @@ def _expires(entry: RawEntry) -> datetime | None:
         return datetime_from_filetime(int(value)) if value else None
     except ValueError:
         raise _unreadable(entry, "accountExpires") from None
-
-
-def _texts(name: str, values: Sequence[bytes]) -> list[str | None]:
-    convert = _converter(name)
-    try:
-        return [convert(value) for value in values]
-    except ValueError:
-        return [_base64(value) for value in values]
-
-
-def _converter(name: str) -> Callable[[bytes], str | None]:
-    if name == GUID.lower():
-        return guid_from_bytes
-    if name in _SIDS:
-        return sid_from_bytes
-    if name in _FILETIMES:
-        return _filetime
-    if name in _GENERALIZED_TIMES:
-        return _generalized_time
-    return _base64 if name in _BINARY else bytes.decode
-
-
-def _base64(value: bytes) -> str:
-    return base64.b64encode(value).decode()
-
-
-def _filetime(value: bytes) -> str | None:
-    moment = datetime_from_filetime(int(value))
-    return iso(moment) if moment else None
-
-
-def _generalized_time(value: bytes) -> str:
-    return iso(datetime_from_generalized_time(value.decode()))
 
 
 def _unreadable(entry: RawEntry, name: str) -> IncompleteRead:

@@ -1,0 +1,76 @@
+"""Attribute values in canonical form: text, and equal where they mean the same."""
+
+import base64
+from collections.abc import Callable, Sequence
+
+from halo_adsync.directory.values import (
+    datetime_from_filetime,
+    datetime_from_generalized_time,
+    guid_from_bytes,
+    iso,
+    sid_from_bytes,
+)
+from halo_adsync.model import AttributeValue
+
+_GUIDS = frozenset({"objectguid"})
+_SIDS = frozenset({"objectsid", "sidhistory", "tokengroups", "tokengroupsglobalanduniversal"})
+_FILETIMES = frozenset(
+    {"accountexpires", "badpasswordtime", "lastlogoff", "lastlogon", "lastlogontimestamp", "lockouttime"}
+    | {"msds-userpasswordexpirytimecomputed", "pwdlastset"}
+)
+_GENERALIZED_TIMES = frozenset({"createtimestamp", "modifytimestamp", "whenchanged", "whencreated"})
+# Bytes that can look like text by chance. Any other attribute is binary when its bytes are no UTF-8.
+_BINARY = frozenset(
+    {"auditingpolicy", "jpegphoto", "logonhours", "ms-ds-consistencyguid", "msexcharchiveguid"}
+    | {"msexchmailboxguid", "ntsecuritydescriptor", "photo", "replpropertymetadata", "thumbnaillogo"}
+    | {"thumbnailphoto", "usercertificate", "userpkcs12", "usersmimecertificate", "x500uniqueidentifier"}
+)
+
+
+def attribute_value(name: str, values: Sequence[bytes]) -> AttributeValue | None:
+    """Bring an attribute's values into canonical form; None where nothing is left.
+
+    GUIDs and security identifiers become text, times ISO 8601 in UTC (a FILETIME that means never is no
+    value), binary values base64. Empty and blank values are dropped, several are sorted.
+
+    Args:
+        name: the attribute's lower-case name without options.
+        values: as the server gave them.
+    """
+    texts = sorted({text for text in _texts(name, values) if text and text.strip()})
+    if not texts:
+        return None
+    return texts[0] if len(texts) == 1 else tuple(texts)
+
+
+def _texts(name: str, values: Sequence[bytes]) -> list[str | None]:
+    convert = _converter(name)
+    try:
+        return [convert(value) for value in values]
+    except ValueError:
+        return [_base64(value) for value in values]
+
+
+def _converter(name: str) -> Callable[[bytes], str | None]:
+    if name in _GUIDS:
+        return guid_from_bytes
+    if name in _SIDS:
+        return sid_from_bytes
+    if name in _FILETIMES:
+        return _filetime
+    if name in _GENERALIZED_TIMES:
+        return _generalized_time
+    return _base64 if name in _BINARY else bytes.decode
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _filetime(value: bytes) -> str | None:
+    moment = datetime_from_filetime(int(value))
+    return iso(moment) if moment else None
+
+
+def _generalized_time(value: bytes) -> str:
+    return iso(datetime_from_generalized_time(value.decode()))
