@@ -16,6 +16,7 @@ from halo_adsync import __version__
 from halo_adsync.errors import BudgetSpent, HaloRefused
 from halo_adsync.events import Event, note
 from halo_adsync.halo.budget import Budget, Pulse
+from halo_adsync.halo.discretion import keep_queries_out_of_logs
 from halo_adsync.model import Meter
 
 TIME_OUTS = (10.0, 60.0)
@@ -94,6 +95,7 @@ class Transport:
         self._budget = budget
         self._meter = meter
         self._pulse = pulse
+        keep_queries_out_of_logs()
         self._session = requests.Session()
         self._session.trust_env = use_proxies
         self._session.headers.update({"User-Agent": user_agent(), "Accept": "application/json", **headers})

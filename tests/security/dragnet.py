@@ -53,13 +53,15 @@ class Dragnet:
 
     stage: Stage
     said: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
+    """What was logged, by whatever library at whatever level; it is among what was said, too."""
 
     @property
     def text(self) -> str:
         """Everything that was said, and is kept."""
         assert isinstance(self.stage.table, MemoryTable)
         rows = [repr(row) for row in self.stage.table.rows.values()]
-        return "\n".join([*self.said, *rows, repr(self.stage.queue.sent)])
+        return "\n".join([*self.said, *self.logged, *rows, repr(self.stage.queue.sent)])
 
     def call(self, *arguments: str) -> str:
         """Give a command, and return what it printed."""
@@ -103,7 +105,7 @@ def dragnet(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dragnet]:
     monkeypatch.setattr(bootstrap, "Builder", lambda _settings: stage.builder)
     bootstrap.app.cache_clear()
     net = Dragnet(stage)
-    kept, root = _Kept(net.said), logging.getLogger()
+    kept, root = _Kept(net.logged), logging.getLogger()
     level = root.level
     root.addHandler(kept)
     root.setLevel(1)

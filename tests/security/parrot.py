@@ -47,6 +47,8 @@ class Echo:
     path: str
     shape: str
     status: int
+    people: bool = False
+    """Whether what was written, and asked for, is repeated in the place of the secrets."""
 
 
 class Parrot:
@@ -83,4 +85,6 @@ class Parrot:
         self.echoed += 1
         told = [str(request.headers.get(name, "")) for name in ("Authorization", HEADER)]
         said = " ".join(filter(None, [*told, request.form.get("client_secret", "")]))
+        if echo.people:
+            said = f"{request.target} {request.body}"
         return Answer(echo.status, SHAPES[echo.shape](said).encode())
