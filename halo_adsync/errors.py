@@ -15,7 +15,8 @@
     ├── Refused                     the other side said no; a person has to change something there (exit 5)
     │   ├── DirectoryRefused        bind or TLS refused: account, password, certificate
     │   ├── HaloRefused             sign-in or permission refused
-    │   └── EntraRefused            the same, by Entra or Microsoft Graph
+    │   ├── EntraRefused            the same, by Entra or Microsoft Graph
+    │   └── RowUnreadable           a row of the app's table holds something else than it should
     ├── RecordRejected              Halo rejects this one record; the others go on
     ├── Doubtful                    a write may or may not have happened: look before writing again
     ├── NotSignedIn                 nobody knows who is calling over HTTP: sign in
@@ -102,6 +103,10 @@ class HaloRefused(Refused):
 
 class EntraRefused(Refused):
     """Entra refused the sign-in, or Microsoft Graph the permission to list users."""
+
+
+class RowUnreadable(Refused):
+    """A row of the app's table cannot be read; the text names it."""
 
 
 class RecordRejected(HaloAdSyncError):

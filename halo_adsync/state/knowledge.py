@@ -1,6 +1,5 @@
 """What was learnt and decided of a customer: kept beside its links and runs, and outliving them."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -95,7 +94,7 @@ class Knowledge:
     def baseline(self) -> dict[str, int] | None:
         """Return how many people each directory showed at the last complete run; None before the first."""
         row = self._table.get(self.customer, BASELINE)
-        return json.loads(rows.unpack_text("data", row.values)) if row else None
+        return known_rows.numbers_of(row) if row else None
 
     def keep_baseline(self, read: Mapping[str, int], lease: Lease) -> None:
         """Keep how many people each directory showed, for the next run to be judged by."""
@@ -105,13 +104,12 @@ class Knowledge:
     def anchors(self) -> dict[str, ObjectGuid]:
         """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""
         row = self._table.get(self.customer, "anchors")
-        return json.loads(rows.unpack_text("data", row.values)) if row else {}
+        return known_rows.anchors_of(row) if row else {}
 
     def custom_fields(self) -> dict[str, CustomField | None]:
         """Return what is known of the custom fields of the customer's mapping, by lower-case name."""
         row = self._table.get(self.customer, CUSTOM_FIELDS)
-        kept = json.loads(rows.unpack_text("data", row.values)) if row else {}
-        return {name: CustomField(**field) if field else None for name, field in kept.items()}
+        return known_rows.custom_fields_of(row) if row else {}
 
     def keep_custom_fields(self, fields: Mapping[str, CustomField | None]) -> None:
         """Keep what Halo said of custom fields, in the place of what it said before."""
@@ -128,7 +126,7 @@ class Knowledge:
     def instance(self) -> str | None:
         """Return the address of the Halo instance that the links lead to; None before the first plan."""
         row = self._table.get(self.customer, INSTANCE)
-        return str(row.values["url"]) if row else None
+        return known_rows.url_of(row) if row else None
 
     def keep_instance(self, url: str, lease: Lease) -> None:
         """Keep which Halo instance the links lead to."""

@@ -1,12 +1,14 @@
 """Known rows: the pure codec of what is learnt and decided of a customer (`knowledge.py`)."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from halo_adsync.model import Decision, Footing, Keep, Leaver, Parked, Tickets
-from halo_adsync.state.rows import pack_text, packed, to_json, unpack_text, unpacked, whole
+from halo_adsync.model import CustomField, Decision, Footing, Keep, Leaver, ObjectGuid, Parked
+from halo_adsync.state.rows import pack_text, packed, to_json, unpack_text, unpacked
+from halo_adsync.state.shapes import build, moment, reads
 from halo_adsync.state.table import Row
 
 
@@ -30,14 +32,22 @@ def decision_row(customer: str, decision: Decision) -> Row:
     return _row(customer, decision_key(decision.guid), decision)
 
 
+@reads
 def decision_of(row: Row) -> Decision:
     """Read a decision."""
-    return Decision(**_data(row))
+    decision: Decision = build(Decision, _data(row))
+    return decision
 
 
 def ticket_row(customer: str, guid: str, since: str = "") -> Row:
     """Write that a ticket is due for a new person, since when (ISO 8601, UTC)."""
     return Row(customer, f"ticket|{guid}", {"since": since})
+
+
+@reads
+def due_since(row: Row) -> datetime:
+    """Read since when a ticket is due."""
+    return moment(build(str, row.values["since"]))
 
 
 def leaver_key(guid: str) -> str:
@@ -50,12 +60,11 @@ def leaver_row(customer: str, leaver: Leaver) -> Row:
     return _row(customer, leaver_key(leaver.guid), leaver)
 
 
+@reads
 def leaver_of(row: Row) -> Leaver:
     """Read what is kept of somebody who may have left."""
-    data = _data(row)
-    tickets = data.pop("tickets")
-    shown = tuple((number, summary) for number, summary in tickets["shown"]) if tickets else ()
-    return Leaver(**data, tickets=Tickets(tickets["count"], shown) if tickets else None)
+    leaver: Leaver = build(Leaver, _data(row))
+    return leaver
 
 
 def keep_key(guid: str) -> str:
@@ -68,9 +77,11 @@ def keep_row(customer: str, keep: Keep) -> Row:
     return _row(customer, keep_key(keep.guid), keep)
 
 
+@reads
 def keep_of(row: Row) -> Keep:
     """Read that somebody is kept."""
-    return Keep(**_data(row))
+    keep: Keep = build(Keep, _data(row))
+    return keep
 
 
 def parked_key(record: str) -> str:
@@ -83,9 +94,36 @@ def parked_row(customer: str, parked: Parked) -> Row:
     return _row(customer, parked_key(parked.key), parked)
 
 
+@reads
 def parked_of(row: Row) -> Parked:
     """Read what is kept of a record that Halo refused."""
-    return Parked(**_data(row))
+    parked: Parked = build(Parked, _data(row))
+    moment(parked.until)
+    return parked
+
+
+@reads
+def numbers_of(row: Row) -> dict[str, int]:
+    """Read how many people each directory showed."""
+    return dict(build(Mapping[str, int], _data(row)))
+
+
+@reads
+def anchors_of(row: Row) -> dict[str, ObjectGuid]:
+    """Read which GUIDs the DNs of a file mean."""
+    return dict(build(Mapping[str, ObjectGuid], _data(row)))
+
+
+@reads
+def custom_fields_of(row: Row) -> dict[str, CustomField | None]:
+    """Read what is known of custom fields."""
+    return dict(build(Mapping[str, CustomField | None], _data(row)))
+
+
+@reads
+def url_of(row: Row) -> str:
+    """Read which Halo instance the links lead to."""
+    return str(build(str, row.values["url"]))
 
 
 def footing_rows(customer: str, footing: Footing) -> Iterator[Row]:
@@ -98,7 +136,11 @@ def footing_rows(customer: str, footing: Footing) -> Iterator[Row]:
 
 def footing_of(rows: Sequence[Row]) -> Footing:
     """Read from where OUs are counted; rows that are left of a longer one are passed over."""
-    if not rows:
-        return Footing()
-    seen, kept = json.loads(unpacked(rows[: whole(rows[0], "rows")]))
-    return Footing(seen, kept)
+    return _footing_of(rows) if rows else Footing()
+
+
+@reads
+def _footing_of(rows: Sequence[Row]) -> Footing:
+    seen, kept = json.loads(unpacked(rows[: build(int, rows[0].values["rows"])]))
+    footing: Footing = build(Footing, {"seen": seen, "kept": kept})
+    return footing

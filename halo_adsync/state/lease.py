@@ -8,11 +8,12 @@ lease has passed to another therefore fails on its next write, and a dead one bl
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from halo_adsync.errors import Busy, LeaseLost
 from halo_adsync.model import RunId
+from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import Conflict, Operation, Row, Scalar, Table
 
 SECONDS = 80.0
@@ -26,12 +27,32 @@ KEY = "lease"
 def is_held(table: Table, customer: str, run: str, now: datetime) -> bool:
     """Tell whether a run holds its customer's lease, or may take it up again for its next slice."""
     row = table.get(customer, KEY)
-    return row is not None and row.values["run"] == run and _lasts(row, now)
+    if row is None:
+        return False
+    held = held_of(row)
+    return held.run == run and held.lasts(now)
 
 
-def _lasts(row: Row, now: datetime) -> bool:
-    """Tell whether a lease has not ended; one that lasts far too long is by a clock that was wrong."""
-    return 0 < float(row.values["until"]) - now.timestamp() < SECONDS + CLOCKS_DIFFER
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the row of a lease says."""
+
+    run: RunId
+    """Empty where nobody holds it."""
+    until: float
+    """Unix seconds."""
+    handed_over: bool
+
+    def lasts(self, now: datetime) -> bool:
+        """Tell whether the lease has not ended; one that lasts far too long is by a clock that was wrong."""
+        return 0 < self.until - now.timestamp() < SECONDS + CLOCKS_DIFFER
+
+
+@reads
+def held_of(row: Row) -> Held:
+    """Read the row of a lease."""
+    held: Held = build(Held, {"handed_over": False, **row.values, "until": float(row.values["until"])})
+    return held
 
 
 class Lease:
@@ -64,21 +85,22 @@ class Lease:
                 return there  # it had been taken; only the answer was lost
             raise Busy(
                 f"Another run of customer {self._customer} has just begun; wait for it to end.",
-                str(there.values["run"]) if there else "",
+                held_of(there).run if there else "",
             ) from None
         return replace(mine, etag=etag)
 
     def _respect(self, there: Row) -> None:
         """Raise where somebody else holds the lease; note who did and died."""
-        holder = str(there.values["run"])
-        if _lasts(there, self._now()) and (holder != self.run or not there.values["handed_over"]):
+        held = held_of(there)
+        holder = held.run
+        if held.lasts(self._now()) and (holder != self.run or not held.handed_over):
             raise Busy(
                 f"Run {holder} of customer {self._customer} is going on; wait for it to end. Should it"
                 f" have died, its lease frees itself within {SECONDS:.0f} seconds.",
                 holder,
             )
         if holder not in {"", self.run}:
-            self.previous = RunId(holder)
+            self.previous = holder
 
     def transact(self, operations: Sequence[Operation]) -> None:
         """Do these operations of the customer's partition and renew the lease, or neither.
@@ -103,7 +125,7 @@ class Lease:
 
     def _still_mine(self, conflict: Conflict) -> Row:
         there = self._table.get(self._customer, KEY)
-        if there is None or there.values["session"] != self._session:
+        if there is None or there.values.get("session") != self._session:
             raise self._lost() from conflict
         return there
 
@@ -149,4 +171,4 @@ class Lease:
 
 def _same(there: Row, written: Row) -> bool:
     """Tell whether a row is the one that was written, and nobody has written since."""
-    return there.values["nonce"] == written.values["nonce"]
+    return there.values.get("nonce") == written.values["nonce"]

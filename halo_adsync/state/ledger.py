@@ -9,6 +9,7 @@ from halo_adsync.errors import StateUnavailable
 from halo_adsync.halo import budget
 from halo_adsync.halo.budget import Granted, LedgerState, Limit
 from halo_adsync.state.rows import encode_key, pack_text, to_json, unpack_text
+from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import Conflict, Operation, Row, Table
 
 BUDGETS = "$budgets"
@@ -54,9 +55,9 @@ class TableLedger:
         nonce = secrets.token_hex(8)
         for _ in range(ATTEMPTS):
             row = self._table.get(BUDGETS, self._key)
-            if row is not None and row.values["nonce"] == nonce:
+            if row is not None and row.values.get("nonce") == nonce:
                 return  # it had been changed; only the answer was lost
-            before = _state_of(row) if row else LedgerState()
+            before = state_of(row) if row else LedgerState()
             after = change(before)
             if after == before:
                 return
@@ -72,6 +73,9 @@ class TableLedger:
         )
 
 
-def _state_of(row: Row) -> LedgerState:
+@reads
+def state_of(row: Row) -> LedgerState:
+    """Read what counts of an instance's grants."""
     grants, blocked_until = json.loads(unpack_text("data", row.values))
-    return LedgerState(tuple((at, count) for at, count in grants), blocked_until)
+    state: LedgerState = build(LedgerState, {"grants": grants, "blocked_until": blocked_until})
+    return state

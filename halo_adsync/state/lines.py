@@ -8,6 +8,7 @@ from halo_adsync.model import HaloUserId, Leaver, Link, Parked, Place, RunId
 from halo_adsync.plan.types import RENAMES, Change, Record
 from halo_adsync.state import known_rows, rows
 from halo_adsync.state.runs import Run
+from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, Row, payload_bytes
 
 ROOM = MAX_OPERATIONS - 2
@@ -72,12 +73,14 @@ def row_of(customer: str, run: RunId, number: int, change: Change) -> Row:
     return row
 
 
+@reads
 def line_of(row: Row) -> Line:
     """Read a line."""
     number, values = int(row.key.rpartition("|")[2]), row.values
-    user = HaloUserId(int(values["user"])) if "user" in values else None
-    status, outcome = str(values["status"]), str(values.get("outcome", ""))
-    return Line(number, rows.change_of(row), status, outcome, str(values.get("at", "")), user)
+    status, outcome, at = (build(str, values.get(name, "")) for name in ("status", "outcome", "at"))
+    return Line(
+        number, rows.change_of(row), status, outcome, at, build(HaloUserId | None, values.get("user"))
+    )
 
 
 def operations_of(customer: str, run: RunId, at: str, settled: Settled) -> list[Operation]:

@@ -28,9 +28,7 @@ class Newcomers:
         """Return those whose ticket was planned since then and is not open yet."""
         found = self._table.query(self._customer, "ticket|", rows.after("ticket|"))
         return frozenset(
-            ObjectGuid(row.key.removeprefix("ticket|"))
-            for row in found
-            if datetime.fromisoformat(str(row.values["since"])) >= since
+            ObjectGuid(row.key.removeprefix("ticket|")) for row in found if known_rows.due_since(row) >= since
         )
 
     def rows(self, planned: Collection[str], now: datetime) -> Iterator[Row]:

@@ -9,16 +9,14 @@ from dataclasses import asdict, replace
 from typing import Any, cast
 
 from halo_adsync.model import (
-    DistinguishedName,
-    HaloClientId,
-    HaloSiteId,
     HaloUserId,
     Link,
     ObjectGuid,
     Place,
     RunId,
 )
-from halo_adsync.plan.types import Change, FieldChange, Kind, Record
+from halo_adsync.plan.types import Change, Record
+from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
 
 TEXT_CHUNK = MAX_PROPERTY_BYTES // 4
@@ -89,22 +87,22 @@ def link_row(customer: str, link: Link) -> Row:
     )
 
 
+@reads
 def link_of(row: Row) -> Link:
     """Read a link."""
     dn, fields = json.loads(unpack_text("data", row.values))
-    return Link(
-        *linked_of(row),
-        HaloClientId(whole(row, "client")),
-        HaloSiteId(whole(row, "site")),
-        bool(row.values["active"]),
-        DistinguishedName(dn),
-        fields,
-    )
+    link: Link = build(Link, {**row.values, "guid": _guid_in(row.key), "dn": dn, "fields": fields})
+    return link
 
 
+@reads
 def linked_of(row: Row) -> tuple[ObjectGuid, HaloUserId]:
     """Read from a link which account it ties to which Halo id."""
-    return ObjectGuid(row.key.rpartition("|")[2]), HaloUserId(whole(row, "user"))
+    return _guid_in(row.key), HaloUserId(build(int, row.values["user"]))
+
+
+def _guid_in(key: str) -> ObjectGuid:
+    return ObjectGuid(key.rpartition("|")[2])
 
 
 def place_row(customer: str, place: Place) -> Row:
@@ -113,10 +111,12 @@ def place_row(customer: str, place: Place) -> Row:
     return Row(customer, f"place|{encode_key(place.key)}", pack_text("data", data))
 
 
+@reads
 def place_of(row: Row) -> Place:
     """Read a place."""
-    key, client, site, name, guid = json.loads(unpack_text("data", row.values))
-    return Place(key, HaloClientId(client), None if site is None else HaloSiteId(site), name, guid)
+    data = json.loads(unpack_text("data", row.values))
+    place: Place = build(Place, dict(zip(("key", "client", "site", "name", "guid"), data, strict=True)))
+    return place
 
 
 def run_key(run: RunId) -> str:
@@ -157,6 +157,7 @@ def line_row(customer: str, run: RunId, number: int, change: Change) -> Row:
     )
 
 
+@reads
 def change_of(row: Row) -> Change:
     """Read a planned change."""
     return _to_change(json.loads(unpack_text("data", row.values)))
@@ -171,7 +172,12 @@ def note_rows(customer: str, run: RunId, changes: Sequence[Change]) -> Iterator[
 
 def notes_of(rows: Sequence[Row]) -> list[Change]:
     """Read the packed lines."""
-    return [_to_change(change) for change in json.loads(unpacked(rows))] if rows else []
+    return _notes_of(rows) if rows else []
+
+
+@reads
+def _notes_of(rows: Sequence[Row]) -> list[Change]:
+    return [_to_change(change) for change in json.loads(unpacked(rows))]
 
 
 def packed(text: str) -> Iterator[dict[str, Scalar]]:
@@ -214,26 +220,11 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _to_change(data: Mapping[str, Any]) -> Change:
-    change = Change(Kind(data["kind"]), data.get("guid", ""), data.get("dn", ""), data.get("reason", ""))
-    return replace(
-        change,
-        name=data.get("name", ""),
-        user=data.get("user"),
-        place=data.get("place", ""),
-        client=data.get("client", ""),
-        fields={name: FieldChange(before, after) for name, (before, after) in data.get("fields", {}).items()},
-        base=Link(**data["base"]) if "base" in data else None,
-        adopts=data.get("adopts", False),
-        placed_by=data.get("placed_by", ""),
-        hands_to=data.get("hands_to"),
-        record=Record(data.get("record", Record.USER)),
-    )
+    pairs = data.get("fields", {}).items()
+    fields = {name: {"before": before, "after": after} for name, (before, after) in pairs}
+    change: Change = build(Change, {"guid": "", "dn": "", "reason": "", **data, "fields": fields})
+    return change
 
 
 def _base(link: Link) -> dict[str, Any]:
     return {**asdict(link), "fields": dict(link.fields)}
-
-
-def whole(row: Row, name: str) -> int:
-    """Return a property that is a whole number."""
-    return int(cast("int", row.values[name]))

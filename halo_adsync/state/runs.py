@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any, Literal
 from halo_adsync.model import CustomerId, Meter, RunId
 from halo_adsync.plan.types import AGENT_BUCKETS, BUCKETS, Violation
 from halo_adsync.state.rows import pack_text, run_key, to_json, unpack_text
+from halo_adsync.state.shapes import build, moment, reads
 from halo_adsync.state.table import Row
 
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9A-Za-z-]{0,40}", re.ASCII)
@@ -155,13 +156,10 @@ def run_row(run: Run, etag: str = "") -> Row:
     return Row(run.customer, run_key(run.id), pack_text("data", to_json(asdict(run))), etag)
 
 
+@reads
 def run_of(row: Row) -> Run:
-    """Read a run."""
-    data = json.loads(unpack_text("data", row.values))
-    violations: Sequence[Mapping[str, Any]] = data.pop("violations")
-    warnings = tuple(data.pop("warnings"))
-    status = Status(data.pop("status"))
-    run = Run(status=status, **data)
-    return replace(
-        run, warnings=warnings, violations=tuple(Violation(**violation) for violation in violations)
-    )
+    """Read a run; buckets that it does not count are empty."""
+    run: Run = build(Run, json.loads(unpack_text("data", row.values)))
+    for time in (run.requested, *filter(None, (run.finished, run.paused_until, run.approved, run.rejected))):
+        moment(time)
+    return replace(run, counts={**no_counts(), **run.counts}, agents={**no_agents(), **run.agents})

@@ -1,6 +1,7 @@
 """Laws of the codec of rows: what is read is what was written, whatever it is."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -19,7 +20,7 @@ from halo_adsync.model import (
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Record, Violation
 from halo_adsync.state import rows
-from halo_adsync.state.runs import Run, Status, run_of, run_row
+from halo_adsync.state.runs import Run, Status, no_counts, run_of, run_row
 from halo_adsync.state.table import FORBIDDEN_IN_KEYS, Operation, Row, check_limits
 
 RUN = RunId("20260105T090000Z-00000000")
@@ -111,14 +112,17 @@ def test_notes_read_back(changes: list[Change]) -> None:
     assert rows.notes_of(written) == changes
 
 
-TEXTS = dict.fromkeys(("reason", "actor", "requested", "finished", "digest", "message", "cause"), ANY)
+TEXTS = dict.fromkeys(("reason", "actor", "digest", "message", "cause"), ANY)
+TIMES = st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
 RUNS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {
         **TEXTS,
+        "requested": TIMES,
+        "finished": TIMES | st.just(""),
         "dry_run": st.booleans(),
         "orderly": st.booleans(),
         "status": st.sampled_from(Status),
-        "counts": st.dictionaries(ANY, NUMBERS, max_size=3),
+        "counts": st.fixed_dictionaries(dict.fromkeys(no_counts(), NUMBERS)),
         "cost": st.dictionaries(ANY, st.floats(0, 1e6), max_size=3),
         "warnings": st.lists(ANY, max_size=3).map(tuple),
         "violations": st.lists(

@@ -1,6 +1,7 @@
 """Hostile input: what nobody would send on purpose, and right input with some of it changed."""
 
 import copy
+import dataclasses
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -148,7 +149,7 @@ def shaken(value: Any, random: Random) -> Any:
     match value:
         case bool():
             changed: Any = not value
-        case int():
+        case int() | float():
             changed = random.choice([value + 1, value - 1, 0, -value])
         case str():
             changed = _spliced(value, random, random.choice(PIECES))
@@ -162,6 +163,9 @@ def shaken(value: Any, random: Random) -> Any:
         case list() | tuple() if value:
             at = random.randrange(len(value))
             changed = type(value)([*value[:at], shaken(value[at], random), *value[at + 1 :]])
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            name = random.choice(dataclasses.fields(value)).name
+            changed = dataclasses.replace(value, **{name: shaken(getattr(value, name), random)})
         case _:
             changed = value
     return changed
