@@ -86,7 +86,14 @@ class _Blank(Undefined):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, in which values have parts by number only."""
+    """Jinja's sandbox, in which values have parts by number only, and nothing is multiplied."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+    """Operators that could make much of little. `_ALLOWED` has none of them; this is a second lock."""
+
+    def call_binop(self, _context: Any, operator: str, _left: Any, _right: Any) -> Any:
+        """Refuse an operator."""
+        raise TemplateRuntimeError(f"templates may not use {operator}")
 
     @cached_property
     def lexer(self) -> Lexer:
