@@ -109,6 +109,16 @@ resource operatorOnStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' 
   }
 }]
 
+// The command line reaches directories through the relay as the app does.
+resource operatorOnRelay 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (hasOperators) {
+  name: guid(relay.id, operatorPrincipalId, roles.azureRelaySender)
+  scope: relay
+  properties: {
+    principalId: operatorPrincipalId
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.azureRelaySender)
+  }
+}
+
 resource operatorOnVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(vault.id, operatorPrincipalId, roles.keyVaultSecretsOfficer)
   scope: vault
