@@ -5,7 +5,7 @@ for App Service and Azure Functions", REST endpoint reference, 2019-08-01).
 """
 
 import time
-import uuid
+from http import HTTPStatus
 from typing import Self
 
 import jwt
@@ -13,23 +13,24 @@ import jwt
 from devstack.halo.messages import Answer, Request
 from devstack.halo.server import HaloServer
 
+KEY = "the simulated identity signs its tokens with this key"
+
 
 class SimulatedIdentity:
-    """One user-assigned identity.
+    """The endpoint where an app in Azure gets the tokens of its one user-assigned identity.
 
     Attributes:
         client_id: how it is named.
-        key: what its tokens are signed with; who checks them needs it.
+        header: the secret of the endpoint, which keeps others on the machine away from it.
         lifetime: seconds that a token is good for; negative for one that has expired.
         status: what the endpoint answers with.
-        issued: every token so far.
+        asked: the resources that tokens were given for, in order.
     """
 
-    def __init__(self) -> None:
-        self.client_id, self.key = str(uuid.uuid4()), uuid.uuid4().hex * 2
-        self.lifetime, self.status = 86400, 200
-        self.issued: list[str] = []
-        self._header = uuid.uuid4().hex
+    def __init__(self, client_id: str = "11111111-2222-3333-4444-555555555555") -> None:
+        self.client_id, self.header = client_id, "endpoint-secret"
+        self.lifetime, self.status = 3600, HTTPStatus.OK.value
+        self.asked: list[str] = []
         self._server = HaloServer(0, self._answer)
 
     def __enter__(self) -> Self:
@@ -41,31 +42,28 @@ class SimulatedIdentity:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that App Service sets, and the one that names the identity."""
+        """What Azure puts into the environment of an app with an identity."""
         address = f"http://127.0.0.1:{self._server.server_address[1]}/msi/token"
-        return {
-            "IDENTITY_ENDPOINT": address,
-            "IDENTITY_HEADER": self._header,
-            "AZURE_CLIENT_ID": self.client_id,
-        }
+        return {"IDENTITY_ENDPOINT": address, "IDENTITY_HEADER": self.header}
 
     def _answer(self, request: Request) -> Answer:
-        if self.status != 200:  # noqa: PLR2004 - OK
+        if request.headers.get("X-IDENTITY-HEADER") != self.header:
+            return Answer.json({"error": "unauthorized"}, HTTPStatus.UNAUTHORIZED)
+        if self.status != HTTPStatus.OK:
             return Answer.json({"statusCode": self.status, "message": "Something about it."}, self.status)
-        if request.headers.get("X-IDENTITY-HEADER") != self._header:
-            return Answer.json({"statusCode": 401, "message": "The header is missing."}, 401)
         if request.query.get("client_id") != self.client_id:
-            return Answer.json({"statusCode": 400, "message": "No User Assigned identity found."}, 400)
-        expires = int(time.time()) + self.lifetime
-        claims = {"aud": request.query.get("resource"), "appid": self.client_id, "exp": expires}
-        token = jwt.encode(claims, self.key, algorithm="HS256")
-        self.issued.append(token)
-        return Answer.json(
-            {
-                "access_token": token,
-                "expires_on": str(max(expires, int(time.time()) + 600)),
-                "resource": claims["aud"],
-                "token_type": "Bearer",
-                "client_id": self.client_id,
-            }
-        )
+            return Answer.json({"statusCode": 400, "message": "No such identity."}, HTTPStatus.BAD_REQUEST)
+        resource, now = request.query["resource"], int(time.time())
+        self.asked.append(resource)
+        claims = {
+            "aud": resource,
+            "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+            "appid": self.client_id,
+            "iat": now - 60,
+            "nbf": now - 60,
+            "exp": now + self.lifetime,
+        }
+        token = jwt.encode(claims, KEY, "HS256")
+        expires = max(self.lifetime, 600) + now  # or the library would not hand it on
+        said = {"access_token": token, "expires_on": str(expires), "resource": resource}
+        return Answer.json({**said, "token_type": "Bearer", "client_id": self.client_id})

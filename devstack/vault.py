@@ -1,13 +1,11 @@
-"""A simulated Key Vault, and the managed identity that opens it: over TLS on loopback, with the challenge.
+"""A simulated Key Vault, opened by the simulated identity: over TLS on loopback, with the challenge.
 
-Microsoft's own client and credential classes talk to them unchanged. Sources: "Authentication, requests and
-responses" and "Get Secret" of Key Vault's REST reference; "REST endpoint reference" of managed identities in
-App Service. A vault's name resolves to loopback while `loopback_names` is on.
+Microsoft's own client talks to it unchanged. Sources: "Authentication, requests and responses" and "Get
+Secret" of Key Vault's REST reference. A vault's name resolves to loopback while `loopback_names` is on.
 """
 
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -19,57 +17,10 @@ import jwt
 from devstack.certificates import CertificateAuthority
 from devstack.halo.messages import Answer, Request
 from devstack.halo.server import HaloServer
+from devstack.identity import KEY
 
 SUFFIX = "vault.localhost"
 """In the place of vault.azure.net; names below localhost are this machine's own (RFC 6761)."""
-_KEY = "the simulated identity signs its tokens with this key"
-_LIFE_SECONDS = 3600
-
-
-class SimulatedIdentity:
-    """The endpoint where an app in Azure gets its tokens.
-
-    Attributes:
-        client_id: of the one user-assigned identity that the app has.
-        header: the secret of the endpoint, which keeps others on the machine away from it.
-        asked: the resources that tokens were given for, in order.
-    """
-
-    def __init__(self, client_id: str = "11111111-2222-3333-4444-555555555555") -> None:
-        self.client_id, self.header = client_id, "endpoint-secret"
-        self.asked: list[str] = []
-        self._server = HaloServer(0, self._respond)
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What Azure puts into the environment of an app with an identity."""
-        url = f"http://127.0.0.1:{self._server.server_address[1]}/msi/token"
-        return {"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": self.header}
-
-    def _respond(self, request: Request) -> Answer:
-        if request.headers.get("X-IDENTITY-HEADER") != self.header:
-            return Answer.json({"error": "unauthorized"}, HTTPStatus.UNAUTHORIZED)
-        if request.query.get("client_id") != self.client_id:
-            return Answer.json({"statusCode": 400, "message": "No such identity."}, HTTPStatus.BAD_REQUEST)
-        resource, now = request.query["resource"], int(time.time())
-        self.asked.append(resource)
-        claims = {
-            "aud": resource,
-            "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
-            "iat": now - 60,
-            "nbf": now - 60,
-            "exp": now + _LIFE_SECONDS,
-        }
-        token = jwt.encode(claims, _KEY, "HS256")
-        said = {"access_token": token, "expires_on": str(claims["exp"]), "resource": resource}
-        return Answer.json({**said, "token_type": "Bearer", "client_id": self.client_id})
 
 
 class SimulatedVault:
@@ -127,7 +78,7 @@ class SimulatedVault:
 
     def _is_signed(self, header: str) -> bool:
         try:
-            jwt.decode(header.removeprefix("Bearer "), _KEY, ["HS256"], audience=self._resource)
+            jwt.decode(header.removeprefix("Bearer "), KEY, ["HS256"], audience=self._resource)
         except jwt.PyJWTError:
             return False
         return header.startswith("Bearer ")

@@ -13,16 +13,17 @@ from azure.data.tables import TableServiceClient
 from azure.keyvault.secrets import SecretClient
 from azure.storage.queue import QueueClient
 
-from halo_adsync.customer import Customer, DirectoryBlock, RelayBlock, SecretRef
+from halo_adsync.customer import Customer, DirectoryBlock, SecretRef
+from halo_adsync.customer_connections import Relay
 from halo_adsync.customer_login import Entra
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
-from halo_adsync.errors import ConfigurationError
+from halo_adsync.directory.relay import RelayConfig, Signatures, Tokens
 from halo_adsync.halo.adapter import HaloInstance
 from halo_adsync.halo.budget import Budget, Limit
 from halo_adsync.halo.codec import FIELDS, WIDTHS, canonical_text
 from halo_adsync.halo.config import HaloConfig
-from halo_adsync.identity import credential
+from halo_adsync.identity import RelayTokens, credential
 from halo_adsync.model import Meter
 from halo_adsync.plan.mapping import Target
 from halo_adsync.secrets import EnvironmentSecrets, Secrets, VaultSecrets
@@ -35,6 +36,7 @@ from halo_adsync.state.store import Store
 from halo_adsync.sync import Sync
 
 if TYPE_CHECKING:
+    from halo_adsync.directory.tunnel import Tunnel
     from halo_adsync.entra.graph import EntraTenant
 
 TABLE = "HaloAdSync"
@@ -70,6 +72,7 @@ class Builder:
         self._now, self._sleep = now, sleep
         self._secrets: Secrets | None = None
         self._tables: AzureTable | None = None
+        self._identity: RelayTokens | None = None
 
     def secrets(self) -> Secrets:
         """Return where secrets come from."""
@@ -153,13 +156,7 @@ class Builder:
 
         Raises:
             SecretMissing: the password or the certificate is not there.
-            ConfigurationError: the directory is behind a hybrid connection.
         """
-        if isinstance(block.connect, RelayBlock):
-            raise ConfigurationError(
-                f"Directory {block.id}: this version reaches directories directly only, not yet through a"
-                " relay; set connect: direct and run it where the domain controller can be reached."
-            )
         secrets = self.secrets()
         config = DirectoryConfig(
             id=block.id,
@@ -172,7 +169,7 @@ class Builder:
             ca_file=block.ca_file,
             base_dn=block.base_dn,
         )
-        return LdapDirectory(config, meter)
+        return LdapDirectory(config, meter, tunnel=self._tunnel(block))
 
     def entra(self, block: Entra, pulse: Pulse) -> "EntraTenant":
         """Return the Entra tenant of a customer.
@@ -203,6 +200,24 @@ class Builder:
     def _credential(self) -> TokenCredential:
         """The one identity for storage and vault: it keeps its tokens, so there is one for all clients."""
         return credential(self.settings.client_id)
+
+    def _tunnel(self, block: DirectoryBlock) -> "Tunnel | None":
+        if block.connect == "direct":
+            return None
+        # Imported here, because directories that are reached directly need none of it.
+        from halo_adsync.directory.tunnel import Tunnel
+
+        relay = block.connect.relay
+        connections = dict(zip(block.servers, relay.connections, strict=True))
+        return Tunnel(RelayConfig(relay.host, connections, self._relay_tokens(relay)))
+
+    def _relay_tokens(self, relay: Relay) -> Tokens:
+        if relay.sas:
+            secrets, name = self.secrets(), relay.sas.key.secret
+            return Signatures(relay.sas.rule, secrets.get(name), partial(secrets.renewed, name))
+        if self._identity is None:
+            self._identity = RelayTokens(credential(self.settings.client_id))
+        return self._identity
 
     def _table_service(self) -> TableServiceClient:
         settings = self.settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.customer_login import Entra
-from halo_adsync.errors import ConfigurationError, HaloAdSyncError
+from halo_adsync.errors import ConfigurationError, HaloAdSyncError, IncompleteRead
 from halo_adsync.model import Meter
 from halo_adsync.state.store import Store
 
@@ -37,7 +37,7 @@ def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
         return
     yield Finding(f"{len(set(customer.secrets()))} secrets are there")
     for block in customer.directories:
-        yield _directory(builder, block)
+        yield from _directory(builder, block)
     try:
         with builder.halo(customer, Meter(), lambda: None) as halo:
             yield Finding(halo.check())
@@ -64,13 +64,19 @@ def _missing_secrets(builder: Builder, customer: Customer) -> Iterator[Finding]:
             yield Finding(str(error), error)
 
 
-def _directory(builder: Builder, block: DirectoryBlock) -> Finding:
+def _directory(builder: Builder, block: DirectoryBlock) -> Iterator[Finding]:
+    """Read the directory; where it has several servers, sign in to each, so that none fails unseen."""
     try:
         with builder.directory(block, Meter()) as directory:
             people = sum(counted.people for counted in directory.containers(lambda _: None))
+            failing = directory.unreachable() if len(block.servers) > 1 else ()
     except HaloAdSyncError as error:
-        return Finding(f"directory {block.id}: {error}", error)
-    return Finding(f"directory {block.id} answers, and shows {people} people's accounts")
+        yield Finding(f"directory {block.id}: {error}", error)
+        return
+    way = "" if block.connect == "direct" else f" through the relay {block.connect.relay.namespace}"
+    yield Finding(f"directory {block.id} answers{way}, and shows {people} people's accounts")
+    for sentence in failing:
+        yield Finding(f"directory {block.id}: {sentence}", IncompleteRead(sentence))
 
 
 def _entra(builder: Builder, block: Entra) -> Finding:

@@ -256,6 +256,8 @@ class Customer(Part):
             yield directory.bind.password.secret
             if directory.ca_certificate:
                 yield directory.ca_certificate.secret
+            if isinstance(directory.connect, RelayBlock) and directory.connect.relay.sas:
+                yield directory.connect.relay.sas.key.secret
         if self.login.entra:
             yield self.login.entra.certificate.secret
         if self.notify:

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from halo_adsync.customer_values import Dn, Identifier, Name, SecretName, Server, Url
+from halo_adsync.customer_values import (
+    RELAY_CLOUDS,
+    Dn,
+    HybridConnectionName,
+    Identifier,
+    Name,
+    Namespace,
+    SecretName,
+    Server,
+    Url,
+)
 from halo_adsync.loopback import is_loopback
 
 
@@ -59,11 +69,30 @@ class Bind(Part):
     password: SecretRef
 
 
-class Relay(Part):
-    """A hybrid connection of an Azure Relay namespace."""
+class RelayKey(Part):
+    """A shared access rule that may send, where the app's identity is not to be used."""
 
-    namespace: Name
-    connection: Name
+    rule: HybridConnectionName
+    key: SecretRef
+
+
+class Relay(Part):
+    """The hybrid connections of an Azure Relay namespace that lead to a directory's servers."""
+
+    namespace: Namespace
+    connection: HybridConnectionName | tuple[HybridConnectionName, ...]
+    sas: RelayKey | None = None
+
+    @property
+    def host(self) -> str:
+        """The namespace's host, with the port where it is not 443."""
+        is_whole = "." in self.namespace or ":" in self.namespace
+        return self.namespace if is_whole else f"{self.namespace}{RELAY_CLOUDS[0]}"
+
+    @property
+    def connections(self) -> tuple[str, ...]:
+        """The hybrid connections, in the order of the servers."""
+        return (self.connection,) if isinstance(self.connection, str) else self.connection
 
 
 class RelayBlock(Part):
@@ -96,6 +125,23 @@ class DirectoryBlock(Part):
                 "must be ldaps or starttls: none would send the password in clear, and is for servers on this"
                 " machine only"
             )
+        return value
+
+    @field_validator("connect")
+    @classmethod
+    def _one_connection_a_server(
+        cls, value: Literal["direct"] | RelayBlock, info: ValidationInfo
+    ) -> Literal["direct"] | RelayBlock:
+        servers: tuple[str, ...] = info.data.get("servers", ())
+        if value == "direct" or not servers:
+            return value
+        if len(value.relay.connections) != len(servers) or len(set(servers)) < len(servers):
+            raise ValueError(
+                "a hybrid connection leads to one host and port: give connection as many names as there are"
+                " servers, in the same order, and name no server twice"
+            )
+        if info.data.get("tls") == "none":
+            raise ValueError("with a relay, tls must be ldaps or starttls: it ends at the domain controller")
         return value
 
     @field_validator("ca_file")

@@ -13,9 +13,16 @@ from pydantic import AfterValidator, Field, StringConstraints
 from halo_adsync.directory.dn import canonical_dn, parse_dn
 from halo_adsync.directory.filters import checked_filter
 from halo_adsync.errors import ConfigurationError
-from halo_adsync.loopback import is_protected
+from halo_adsync.loopback import is_loopback, is_protected
 from halo_adsync.plan.filters import compiled_pattern, folded, is_region
 from halo_adsync.plan.templates import ExpressionError, compile_expression
+
+RELAY_CLOUDS = (
+    ".servicebus.windows.net",
+    ".servicebus.usgovcloudapi.net",
+    ".servicebus.chinacloudapi.cn",
+)
+"""What the hosts of Relay namespaces end in: Azure's own first, then the sovereign clouds."""
 
 MAX_PATTERN = 500
 """The most characters of a pattern."""
@@ -25,6 +32,7 @@ _QUIET = re.compile(
     r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d"
 )
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_RELAY_NAME = re.compile(r"[A-Za-z0-9-]{1,60}")
 _CRON_FIELDS = 5
 _GUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 _TURNS = re.compile(r"(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])")
@@ -89,6 +97,18 @@ def _server(value: str) -> str:
     match = _SERVER.fullmatch(value)
     if not match or not 0 < int(match[1]) < 65536:  # noqa: PLR2004 - TCP's range of ports
         raise ValueError("must be host:port, for example dc01.corp.contoso.com:636")
+    return value
+
+
+def _namespace(value: str) -> str:
+    """Check a Relay namespace: whatever host it led to would be sent the app's token."""
+    name, dot, cloud = value.partition(".")
+    is_here = _SERVER.fullmatch(value) is not None and is_loopback(value.rpartition(":")[0].strip("[]"))
+    if not is_here and not (_RELAY_NAME.fullmatch(name) and (not dot or f".{cloud}" in RELAY_CLOUDS)):
+        raise ValueError(
+            "must be the name of a Relay namespace, for example msp-relay: letters, digits and dashes. In a"
+            f" sovereign cloud it is the whole host, which ends in one of {', '.join(RELAY_CLOUDS[1:])}"
+        )
     return value
 
 
@@ -180,6 +200,7 @@ def _quiet(value: str) -> str:
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Url = Annotated[str, AfterValidator(_url)]
 Server = Annotated[str, AfterValidator(_server)]
+Namespace = Annotated[str, AfterValidator(_namespace)]
 Dn = Annotated[str, AfterValidator(_dn)]
 Filter = Annotated[str, AfterValidator(_filter)]
 Source = Annotated[str, AfterValidator(_expression)]
@@ -194,15 +215,19 @@ IDENTIFIER = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 """An id: of a customer, or of one of its directories."""
 _TABLE_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 _KEY_VAULT_NAME = r"^[A-Za-z0-9-]{1,127}$"
+_HYBRID_CONNECTION = r"^[A-Za-z0-9-]{1,260}$"
 PATTERNS: Mapping[str, str] = {
     IDENTIFIER: "must be made of a to z, 0 to 9 and dashes, 63 at most, with no dash at either end",
     _TABLE_NAME: "must begin with a letter, and be made of letters, digits, dashes and underscores",
     _KEY_VAULT_NAME: "must be a secret's name, made of letters, digits and dashes; never the secret itself",
+    _HYBRID_CONNECTION: "must be made of letters, digits and dashes, as the Hybrid Connection Manager has it",
 }
 """What the patterns of the file mean, in words."""
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 TableName = Annotated[str, Field(pattern=_TABLE_NAME)]
 SecretName = Annotated[str, Field(pattern=_KEY_VAULT_NAME), AfterValidator(_secret_name)]
 """A name in Key Vault: letters, digits and dashes, at most 127 (Microsoft, Key Vault naming)."""
+HybridConnectionName = Annotated[str, Field(pattern=_HYBRID_CONNECTION)]
+"""The name of a hybrid connection, or of a rule: what the Hybrid Connection Manager takes."""
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, le=100)]

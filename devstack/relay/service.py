@@ -23,7 +23,6 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from devstack.certificates import CertificateAuthority
-from devstack.identity import SimulatedIdentity
 from devstack.relay.bridge import Bridge, Faults, Leg
 from devstack.relay.loop import LoopThread
 from devstack.relay.tokens import (
@@ -85,15 +84,11 @@ class SimulatedRelay:
         connections: the hybrid connections, by name.
         faults: what goes wrong.
         upgrades: every request that came, in order.
-
-    Args:
-        identity: whose tokens are taken beside shared access signatures.
     """
 
-    def __init__(self, identity: SimulatedIdentity | None = None) -> None:
+    def __init__(self) -> None:
         self.connections: dict[str, HybridConnection] = {}
         self.faults, self.upgrades = Faults(), list[Upgrade]()
-        self._identity = identity
         self._grants: dict[str, frozenset[str]] = defaultdict(frozenset)
         self._meetings: dict[str, Meeting] = {}
         self._bridges: set[Bridge] = set()
@@ -223,8 +218,8 @@ class SimulatedRelay:
     def _authorise(self, token: str, hybrid: HybridConnection, right: str) -> None:
         if is_signature(token):
             check_signature(token, Resource(self.host, hybrid.name), hybrid.rules, right)
-        elif token and self._identity:
-            check_entra(token, self._identity.key, self._grants, hybrid.name, right)
+        elif token:
+            check_entra(token, self._grants, hybrid.name, right)
         else:
             raise TokenRefusedError(HTTPStatus.UNAUTHORIZED, "MissingToken: The token is missing.")
 

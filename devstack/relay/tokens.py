@@ -15,6 +15,8 @@ from urllib.parse import quote_plus, unquote
 
 import jwt
 
+from devstack.identity import KEY
+
 AUDIENCE = "https://relay.azure.net"
 """Whom tokens for Azure Relay are for."""
 LISTEN, SEND = "Listen", "Send"
@@ -86,12 +88,11 @@ def check_signature(token: str, resource: Resource, rules: Mapping[str, Rule], r
         raise _not_for_this(right)
 
 
-def check_entra(token: str, key: str, grants: Mapping[str, frozenset[str]], name: str, right: str) -> None:
+def check_entra(token: str, grants: Mapping[str, frozenset[str]], name: str, right: str) -> None:
     """Check a token of Entra.
 
     Args:
         token: a JWT, without "Bearer".
-        key: what the simulated Entra signs with.
         grants: by client id, to which connections it has the role *Azure Relay Sender*.
         name: the hybrid connection.
         right: what is to be done.
@@ -100,7 +101,7 @@ def check_entra(token: str, key: str, grants: Mapping[str, frozenset[str]], name
         TokenRefusedError: 401 where it is none of ours or too old, 403 where the role is missing.
     """
     try:
-        claims = jwt.decode(token, key, algorithms=["HS256"], audience=AUDIENCE)
+        claims = jwt.decode(token, KEY, algorithms=["HS256"], audience=AUDIENCE)
     except jwt.PyJWTError as error:
         raise TokenRefusedError(HTTPStatus.UNAUTHORIZED, f"InvalidToken: {type(error).__name__}.") from None
     if right != SEND or name not in grants.get(claims["appid"], frozenset()):

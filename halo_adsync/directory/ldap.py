@@ -93,6 +93,22 @@ class LdapDirectory:
         """
         return self._complete(lambda reader: reader.count(progress))
 
+    def unreachable(self) -> tuple[str, ...]:
+        """Sign in to every server, one after the other; return what is wrong with those that fail.
+
+        Raises:
+            DirectoryRefused: a server did not accept the account.
+        """
+        self.close()
+        failures: list[ServerFailedError] = []
+        for endpoint in self._endpoints:
+            try:
+                self._session = self._sign_in(endpoint)
+            except ServerFailedError as failure:
+                self._note(failure, failures)
+            self.close()
+        return tuple(map(str, failures))
+
     def _complete[Result](self, work: Callable[[Reader], Result]) -> Result:
         """Do all of the work on one server; if that fails, all of it on the next."""
         failures: list[ServerFailedError] = []

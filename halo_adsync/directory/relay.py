@@ -11,14 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import quote_plus
 
-CLOUDS = (
-    ".servicebus.windows.net",
-    ".servicebus.usgovcloudapi.net",
-    ".servicebus.chinacloudapi.cn",
-)
-"""What the host names of namespaces end in: Azure's own first, then the sovereign clouds."""
+from halo_adsync.model import Renewed, unchanged
+
 SCOPE = "https://relay.azure.net/.default"
 """The scope of Entra's tokens for Azure Relay."""
 SIGNATURE_SECONDS = 3600
@@ -26,60 +23,75 @@ SIGNATURE_SECONDS = 3600
 _TOKEN_EXPIRED = 1008
 _NORMAL_CODES = frozenset({1000, 1001})
 
-type TokenSource = Callable[[str], str]
-"""Returns a token for `http://HOST/CONNECTION`."""
+
+class Tokens(Protocol):
+    """Where tokens for the relay come from."""
+
+    def token(self, resource: str) -> str:
+        """Return a token for `http://HOST/CONNECTION`.
+
+        Raises:
+            DirectoryRefused: there is none to be had before a person changes something.
+            Unavailable: there is none now.
+        """
+        ...
+
+    def renew(self) -> bool:
+        """Take note that a token was refused; return whether the next one is made of something else."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RelayConfig:
     """The relay through which a directory is reached."""
 
-    namespace: str
-    """The namespace's name; or a whole host, with the port where it is not 443."""
+    host: str
+    """The namespace's, with the port where it is not 443."""
     connections: Mapping[str, str]
     """The hybrid connection that leads to each server, by `host:port`."""
-    token: TokenSource = field(repr=False)
-
-    @property
-    def host(self) -> str:
-        """The namespace's host."""
-        is_whole = "." in self.namespace or ":" in self.namespace
-        return self.namespace if is_whole else f"{self.namespace}{CLOUDS[0]}"
+    tokens: Tokens = field(repr=False)
 
     def address(self, server: str) -> str:
         """Return where a sender connects. The token never stands in it: addresses are logged."""
         return f"wss://{self.host}/$hc/{self.connections[server]}?sb-hc-action=connect"
 
     def token_for(self, server: str) -> str:
-        """Return a token for the connection to a server.
-
-        Raises:
-            HaloAdSyncError: there is none to be had.
-        """
-        return self.token(f"http://{self.host}/{self.connections[server]}")
+        """Return a token for the connection to a server; see `Tokens`."""
+        return self.tokens.token(f"http://{self.host}/{self.connections[server]}")
 
     def name(self, server: str) -> str:
         """Return what errors call the connection to a server."""
-        return f"the hybrid connection {self.connections[server]} of {self.namespace}"
+        return f"the hybrid connection {self.connections[server]} of {self.host}"
 
 
-def signatures(rule: str, key: str, now: Callable[[], float] = time.time) -> TokenSource:
-    """Return what signs with a shared access key.
+class Signatures:
+    """Signs with a shared access key.
 
     Args:
         rule: the rule's name.
         key: its key, used as the text that it is.
+        renewed: asked for the key that may have taken its place, where a signature is refused.
         now: tells the time, in seconds since 1970.
     """
 
-    def sign(resource: str) -> str:
-        quoted = quote_plus(resource.lower())
-        expires = int(now()) + SIGNATURE_SECONDS
-        digest = hmac.digest(key.encode(), f"{quoted}\n{expires}".encode(), hashlib.sha256)
-        signature = quote_plus(base64.b64encode(digest))
-        return f"SharedAccessSignature sr={quoted}&sig={signature}&se={expires}&skn={quote_plus(rule)}"
+    def __init__(
+        self, rule: str, key: str, renewed: Renewed = unchanged, now: Callable[[], float] = time.time
+    ) -> None:
+        self._rule, self._key, self._renewed, self._now = rule, key, renewed, now
 
-    return sign
+    def token(self, resource: str) -> str:
+        """Return a signature that is good for an hour."""
+        quoted = quote_plus(resource.lower())
+        expires = int(self._now()) + SIGNATURE_SECONDS
+        digest = hmac.digest(self._key.encode(), f"{quoted}\n{expires}".encode(), hashlib.sha256)
+        signature = quote_plus(base64.b64encode(digest))
+        return f"SharedAccessSignature sr={quoted}&sig={signature}&se={expires}&skn={quote_plus(self._rule)}"
+
+    def renew(self) -> bool:
+        """Ask once more for the key."""
+        key = self._renewed(self._key)
+        self._key = key or self._key
+        return key is not None
 
 
 @dataclass(frozen=True, slots=True)

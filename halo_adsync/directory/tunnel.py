@@ -8,6 +8,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from http import HTTPStatus
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 from websockets.exceptions import WebSocketException
@@ -47,11 +48,11 @@ class Tunnel:
 
         Raises:
             ServerFailedError: the relay cannot be reached or refuses.
-            HaloAdSyncError: there is no token for the relay.
+            DirectoryRefused: there is no token for the relay before a person changes something.
+            Unavailable: there is no token now.
         """
         self.close()
-        token = self._relay.token_for(endpoint.server)
-        self._line = _Line(self._connect(endpoint.server, token))
+        self._line = _Line(self._connect(endpoint.server))
         return Endpoint(endpoint.server, endpoint.name, _LOOPBACK, self._line.port)
 
     def explain(self, failure: ServerFailedError) -> ServerFailedError:
@@ -68,9 +69,9 @@ class Tunnel:
             self._line.close()
             self._line = None
 
-    def _connect(self, server: str, token: str) -> Wire:
+    def _connect(self, server: str) -> Wire:
         try:
-            return Wire(self._relay.address(server), token, OPEN_SECONDS, self._ping_seconds)
+            return self._knock(server)
         except RefusedError as refused:
             meaning = refusal(refused.response.status_code, refused.response.reason_phrase)
             why = f"{self._relay.name(server)} {meaning.text}."
@@ -87,6 +88,19 @@ class Tunnel:
                 " namespace in the customer file, and that the app may call out to port 443"
             )
             raise ServerFailedError(server, f"cannot be reached: {why}.") from None
+
+    def _knock(self, server: str) -> Wire:
+        """Connect; where the token is refused and its key was rotated, once more with the new one."""
+        try:
+            return self._wire(server)
+        except RefusedError as refused:
+            if refused.response.status_code != HTTPStatus.UNAUTHORIZED or not self._relay.tokens.renew():
+                raise
+        return self._wire(server)
+
+    def _wire(self, server: str) -> Wire:
+        address, token = self._relay.address(server), self._relay.token_for(server)
+        return Wire(address, token, OPEN_SECONDS, self._ping_seconds)
 
 
 class _Line:

@@ -8,7 +8,7 @@ import pytest
 
 from devstack.azurite import ACCOUNT, Azurite, azurite_missing
 from devstack.certificates import CertificateAuthority
-from devstack.vault import SimulatedIdentity
+from devstack.identity import SimulatedIdentity
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer_file import parse
 from halo_adsync.errors import StateUnavailable

@@ -9,8 +9,9 @@ from devstack.certificates import application_pem
 from devstack.directory import Directory
 from devstack.entra import SimulatedEntra
 from devstack.halo import FaultKind, SimulatedHalo
+from devstack.identity import SimulatedIdentity
 from devstack.memory import MemoryTable
-from devstack.vault import SimulatedIdentity, SimulatedVault
+from devstack.vault import SimulatedVault
 from halo_adsync.entra.config import EntraConfig
 from halo_adsync.entra.graph import EntraTenant
 from halo_adsync.errors import DirectoryRefused, EntraRefused, HaloRefused, HaloUnavailable

@@ -12,7 +12,7 @@ from devstack.directory import Directory
 from devstack.relay import SimulatedRelay
 from halo_adsync.directory.config import Endpoint
 from halo_adsync.directory.port import ReadRequest
-from halo_adsync.directory.relay import RelayConfig, signatures
+from halo_adsync.directory.relay import RelayConfig, Signatures, Tokens
 from halo_adsync.directory.tunnel import Tunnel
 from halo_adsync.errors import IncompleteRead
 from tests.contract.conftest import HOSTNAME, DirectoryStand
@@ -24,20 +24,34 @@ SERVER, SECOND = f"{HOSTNAME}:636", f"{HOSTNAME}:1636"
 OTHER = "contoso-dc02"
 
 
+class Given:
+    """A token that was given, or one for each connection by its own key."""
+
+    def __init__(self, token: str | SimulatedRelay) -> None:
+        self._token = token
+
+    def token(self, resource: str) -> str:
+        """Return the token."""
+        if isinstance(self._token, str):
+            return self._token
+        key = self._token.connections[resource.rpartition("/")[2]].rules["send"].key
+        return Signatures("send", key).token(resource)
+
+    def renew(self) -> bool:
+        """Have no other."""
+        return False
+
+
 def through(
     relay: SimulatedRelay,
     connections: Mapping[str, str] | None = None,
+    tokens: Tokens | None = None,
     *,
-    rule: str = "send",
-    key: str = "",
     ping_seconds: float = 60,
 ) -> Tunnel:
     """Return a tunnel that is right but for what is given."""
-    rules = relay.connections[CONNECTION].rules
-    token = signatures(rule, key or rules[rule].key)
-    return Tunnel(
-        RelayConfig(relay.host, connections or {SERVER: CONNECTION}, token), ping_seconds=ping_seconds
-    )
+    config = RelayConfig(relay.host, connections or {SERVER: CONNECTION}, tokens or Given(relay))
+    return Tunnel(config, ping_seconds=ping_seconds)
 
 
 def place(address: Address) -> str:
@@ -125,7 +139,7 @@ def test_token_is_in_the_header_only(
     relay.faults.refuse = (500, "Internal error")
     assert "sig=" not in failure(stand.open(tunnel=through(relay)))
     assert "SharedAccessSignature" not in caplog.text
-    assert "sr=" not in repr(RelayConfig("n", {}, lambda _: token))
+    assert token not in repr(RelayConfig("n", {}, Given(token)))
 
 
 @pytest.mark.parametrize(
@@ -172,8 +186,26 @@ def test_refusals_that_a_person_has_to_mend(
 def test_signatures_that_open_nothing(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
     """The relay itself refuses a wrong key, and a rule that may only listen."""
     stand, _ = demo
-    assert "HTTP 401" in refusal(stand.open(tunnel=through(relay, key="wrong")))
-    assert "HTTP 403" in refusal(stand.open(tunnel=through(relay, rule="listen")))
+    rules = relay.connections[CONNECTION].rules
+    for rule, key, status in (("send", "wrong", 401), ("listen", rules["listen"].key, 403)):
+        tunnel = through(relay, tokens=Signatures(rule, key))
+        assert f"HTTP {status}" in refusal(stand.open(tunnel=tunnel))
+
+
+def test_key_that_was_rotated(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
+    """A refused key is asked for once more, and the new one is tried; without a new one it stays refused."""
+    stand, _ = demo
+    asked: list[str] = []
+
+    def renewed(old: str) -> str | None:
+        asked.append(old)
+        return relay.connections[CONNECTION].rules["send"].key if len(asked) == 1 else None
+
+    tokens = Signatures("send", "old", renewed)
+    read(stand.open(tunnel=through(relay, tokens=tokens)))
+    relay.connections[CONNECTION].rules.pop("send")
+    assert "HTTP 401" in refusal(stand.open(tunnel=through(relay, tokens=tokens)))
+    assert len(asked) == 2
 
 
 def test_nobody_listens(relay: SimulatedRelay, directory_demo: tuple[DirectoryStand, Directory]) -> None:
@@ -184,7 +216,7 @@ def test_nobody_listens(relay: SimulatedRelay, directory_demo: tuple[DirectorySt
     assert "The customer has to start the Hybrid Connection Manager" in failure(
         stand.open(tunnel=through(relay))
     )
-    wrong = through(relay, {SERVER: "misspelt"})
+    wrong = through(relay, {SERVER: "misspelt"}, Given("any token"))
     assert "You have to check its name" in failure(stand.open(tunnel=wrong))
 
 
@@ -200,22 +232,12 @@ def test_second_connection_takes_over(
     dying = directory_proxy(stand.ldaps, 150_000)
     servers = {SECOND: OTHER, SERVER: CONNECTION}
     with node_listening(relay, place(dying.address), OTHER):
-        tunnel = through(relay, servers)
-        tunnel._relay = RelayConfig(relay.host, servers, by_connection(relay))
-        assert len(read(stand.open(tunnel=tunnel, servers=(SECOND, SERVER)), ou).people) == 1050
+        assert (
+            len(read(stand.open(tunnel=through(relay, servers), servers=(SECOND, SERVER)), ou).people) == 1050
+        )
         assert dying.connections == 1
-    tunnel = Tunnel(RelayConfig(relay.host, servers, by_connection(relay)))
-    assert len(read(stand.open(tunnel=tunnel, servers=(SECOND, SERVER)), ou).people) == 1050
+    assert len(read(stand.open(tunnel=through(relay, servers), servers=(SECOND, SERVER)), ou).people) == 1050
     assert dying.connections == 1
-
-
-def by_connection(relay: SimulatedRelay) -> Callable[[str], str]:
-    """Return what signs for every connection with its own key."""
-
-    def sign(resource: str) -> str:
-        return signatures("send", relay.connections[resource.rpartition("/")[2]].rules["send"].key)(resource)
-
-    return sign
 
 
 @pytest.mark.parametrize("limit", [0, 1000, 100_000])
@@ -301,7 +323,7 @@ def test_relay_that_cannot_be_reached(
 ) -> None:
     """No answer, and a relay that is not who it should be, which never sees the token."""
     stand, _ = demo
-    nowhere = RelayConfig(place(directory_closed_port), {SERVER: CONNECTION}, lambda _: "token")
+    nowhere = RelayConfig(place(directory_closed_port), {SERVER: CONNECTION}, Given("token"))
     assert "does not answer (Connection refused)" in failure(stand.open(tunnel=Tunnel(nowhere)))
     monkeypatch.setenv("SSL_CERT_FILE", str(stand.ca_path))
     relay.upgrades.clear()

@@ -12,6 +12,13 @@ from halo_adsync.customer_file import export, parse, plain
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.yaml_text import dump, load
 
+RELAY = {
+    "relay": {
+        "namespace": "relay.servicebus.usgovcloudapi.net",
+        "connection": ["corp-dc01"],
+        "sas": {"rule": "send", "key": {"secret": "corp-relay"}},
+    }
+}
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Zl", "Zp"]), min_size=1, max_size=20)
 LOOK_ALIKES = st.sampled_from(
     [
@@ -79,9 +86,16 @@ DIRECTORIES = st.fixed_dictionaries(
         "ca_certificate": SECRETS,
         "base_dn": DNS,
         "delta": st.sampled_from(["auto", "dirsync", "usn", "off"]),
-        "connect": st.just("direct") | st.just({"relay": {"namespace": "n", "connection": "c"}}),
+        "connect": st.just("direct")
+        | st.just(RELAY)
+        | st.just({"relay": {"namespace": "n", "connection": "c"}}),
     },
-).filter(lambda block: block.get("tls") != "none" or block["servers"] == ["localhost:389"])
+).filter(
+    lambda block: (
+        block.get("tls") != "none"
+        or (block["servers"] == ["localhost:389"] and block.get("connect", "direct") == "direct")
+    )
+)
 HALO = st.fixed_dictionaries(
     {"url": st.just("https://x.halopsa.com"), "client_id": NAMES, "client_secret": SECRETS},
     optional={

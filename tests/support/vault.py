@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack.vault import SimulatedIdentity, SimulatedVault, loopback_names
+from devstack.identity import SimulatedIdentity
+from devstack.vault import SimulatedVault, loopback_names
 
 
 @pytest.fixture

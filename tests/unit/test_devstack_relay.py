@@ -28,7 +28,7 @@ def identity() -> Iterator[SimulatedIdentity]:
 def relay(identity: SimulatedIdentity) -> Iterator[SimulatedRelay]:
     """A relay with two connections, to the first of which the manager of an echoing host listens."""
     identity.lifetime = 60
-    with SimulatedRelay(identity) as running, echo() as endpoint:
+    with SimulatedRelay() as running, echo() as endpoint:
         running.add_connection(CONNECTION, endpoint)
         running.add_connection("other", endpoint)
         with HybridConnectionManager(running.connection_string(CONNECTION), running.ca_path):

@@ -8,7 +8,8 @@ import pytest
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from devstack.vault import SimulatedIdentity, SimulatedVault
+from devstack.identity import SimulatedIdentity
+from devstack.vault import SimulatedVault
 from halo_adsync.bootstrap import Builder
 from halo_adsync.errors import SecretMissing, Unavailable
 from halo_adsync.identity import credential
