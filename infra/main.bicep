@@ -90,7 +90,7 @@ param networkPrefix string = '10.77.0.0/23'
 
 // ---- resources -----------------------------------------------------------------------------------------
 
-var token = toLower(uniqueString(subscription().id, resourceGroupName, environmentName))
+var token = uniqueString(subscription().id, resourceGroupName, environmentName)
 var tags = union(extraTags, {
   'azd-env-name': environmentName
   application: 'halo-adsync'
@@ -205,7 +205,7 @@ module app 'modules/app.bicep' = {
     packageContainer: storage.outputs.packageContainer
     vaultUri: vault.outputs.uri
     insightsName: monitoring.outputs.insightsName
-    subnetId: privateNetwork ? network.outputs.appSubnetId : ''
+    subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     instanceMemoryMB: instanceMemoryMB
     maximumInstances: maximumInstances
     syncTimer: syncTimer
