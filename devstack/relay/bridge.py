@@ -24,6 +24,8 @@ class Faults:
     """What that answer has besides."""
     cut_after: int | None = None
     """Bytes towards the sender after which the line is dead."""
+    expire_after: int | None = None
+    """Bytes towards the sender after which its token counts as expired."""
     silent: bool = False
     """Whether bytes towards the sender are swallowed."""
     idle_seconds: float | None = None
@@ -59,20 +61,15 @@ class Bridge:
         self._sender, self._listener, self._faults = sender, listener, faults
         self._passed = 0
         self._ending: tuple[int, str] | None = None
-        self._expired = asyncio.Event()
 
     def cut(self) -> None:
         """Drop both lines."""
         self._sender.cut()
         self._listener.cut()
 
-    def expire(self) -> None:
-        """End as when the sender's token expires."""
-        self._expired.set()
-
     async def run(self) -> None:
         """Pass messages until either side ends, then end the other."""
-        work = [self._pass_on(), self._pass_back(), self._wait_for_expiry()]
+        work = [self._pass_on(), self._pass_back()]
         if self._faults.idle_seconds is not None:
             work.append(self._watch(self._faults.idle_seconds))
         tasks = [asyncio.ensure_future(one) for one in work]
@@ -98,15 +95,13 @@ class Bridge:
                 if self._faults.silent:
                     continue
                 self._passed += len(message)
-                if self._faults.cut_after is not None and self._passed > self._faults.cut_after:
+                if _is_past(self._faults.cut_after, self._passed):
                     self.cut()
                     return
+                if _is_past(self._faults.expire_after, self._passed):
+                    self._ending = TOKEN_EXPIRED, "The security token has expired."
+                    return
                 await self._sender.send(message)
-
-    async def _wait_for_expiry(self) -> None:
-        await self._expired.wait()
-        why = "The security token has expired, so the authorization policy is violated."
-        self._ending = TOKEN_EXPIRED, why
 
     async def _watch(self, seconds: float) -> None:
         loop = self._sender.loop
@@ -115,6 +110,10 @@ class Bridge:
             await asyncio.sleep(left)
             left = self._sender.heard + seconds - loop.time()
         self.cut()
+
+
+def _is_past(limit: int | None, passed: int) -> bool:
+    return limit is not None and passed > limit
 
 
 def _how_it_ended(sender: Leg, listener: Leg) -> tuple[int, str]:

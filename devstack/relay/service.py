@@ -142,11 +142,6 @@ class SimulatedRelay:
         """How many senders are connected to listeners now."""
         return len(self._bridges)
 
-    def expire(self) -> None:
-        """Close what is open as the relay does when the senders' tokens expire."""
-        for bridge in tuple(self._bridges):
-            self._thread.call(bridge.expire)
-
     async def _serve(self) -> Server:
         return await serve(
             self._handle,

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS = 60
 LEASE_SECONDS = 90
 """A dead run's lease frees itself within this time."""
-BUSY = 6
+FAILED, BUSY = 5, 6
 
 type Summary = dict[str, Any]
 
@@ -78,6 +78,10 @@ class Telling(ABC):
         """Run to the end what the first run is started by: the timer, where there is one."""
 
     @abstractmethod
+    def failing_sync(self) -> Summary:
+        """Run to an end that is a failure without a change, and return the run's summary."""
+
+    @abstractmethod
     def begin(self) -> None:
         """Start a run, and do not wait for it."""
 
@@ -107,6 +111,12 @@ class ByCommandLine(Telling):
         """Run to the end."""
         done = self._run("--dry-run") if dry_run else self._run()
         assert done.returncode == 0, done.stderr
+        return self._summary(done)
+
+    def failing_sync(self) -> Summary:
+        """Run to the end, which must have the exit status of failures."""
+        done = self._run()
+        assert done.returncode == FAILED, done.stderr
         return self._summary(done)
 
     def first_sync(self) -> Summary:
@@ -163,6 +173,10 @@ class ByFunctions(Telling):
         """Ask by HTTP, and poll the status address until the run has ended."""
         self._ask(dry_run=dry_run)
         return self._end()
+
+    def failing_sync(self) -> Summary:
+        """Ask by HTTP; the summary says whether it failed."""
+        return self.sync()
 
     def first_sync(self) -> Summary:
         """Let the timer fire, and wait for the run that it asked for."""

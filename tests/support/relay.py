@@ -24,14 +24,16 @@ type Listening = Callable[[str], AbstractContextManager[object]]
 def manager_listening(
     relay: SimulatedRelay, endpoint: str, connection: str = CONNECTION
 ) -> HybridConnectionManager:
-    """Add a hybrid connection, and a likeness of the Hybrid Connection Manager that listens to it."""
-    relay.add_connection(connection, endpoint)
+    """Add a hybrid connection if need be, and a likeness of the Hybrid Connection Manager that listens."""
+    if connection not in relay.connections:
+        relay.add_connection(connection, endpoint)
     return HybridConnectionManager(relay.connection_string(connection), relay.ca_path)
 
 
 def node_listening(relay: SimulatedRelay, endpoint: str, connection: str = CONNECTION) -> NodeListener:
-    """Add a hybrid connection, and Microsoft's library that listens to it."""
-    relay.add_connection(connection, endpoint)
+    """Add a hybrid connection if need be, and Microsoft's library that listens."""
+    if connection not in relay.connections:
+        relay.add_connection(connection, endpoint)
     return NodeListener(relay.connection_string(connection), relay.ca_path, endpoint)
 
 

@@ -174,10 +174,11 @@ def test_listener_renews_its_token(relay: SimulatedRelay) -> None:
 
 def test_token_that_expires_meanwhile(relay: SimulatedRelay) -> None:
     """The relay closes with the code for a broken policy."""
+    relay.faults.expire_after = 5
     with Stream(relay, signature(relay)) as stream:
         stream.send(b"hello")
         stream.receive(5)
-        relay.expire()
+        stream.send(b"again")
         with pytest.raises(ConnectionClosed) as caught:
             stream.recv()
     assert caught.value.rcvd is not None
