@@ -38,6 +38,11 @@ class Declaration:
     decorators: frozenset[str] = frozenset()
 
     @property
+    def is_existing(self) -> bool:
+        """Whether it is a resource that is only referred to."""
+        return " existing " in text(self.node).partition("=")[0]
+
+    @property
     def body(self) -> Node | None:
         """The object of a resource or module, without the condition or loop around it."""
         node = self.value

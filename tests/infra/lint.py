@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from tree_sitter import Node
 
-from tests.infra import known
+from tests.infra import known, shapes
 from tests.infra.bicep import Bicep, Declaration, chain, dig, line, literal, properties, read, text, walk
 
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -120,6 +120,14 @@ def tags(file: Bicep) -> Iterator[str]:
             yield f"{line(found.node)}: {found.name} has no tags"
 
 
+def unknown_properties(file: Bicep) -> Iterator[str]:
+    """Find properties that a type does not have, those that it wants, and values that it does not take."""
+    for found in file.of("resource").values():
+        if found.body is not None and not found.is_existing:
+            for node, what in shapes.wrong(found.body, found.source):
+                yield f"{line(node)}: {what}"
+
+
 def unsafe_settings(file: Bicep) -> Iterator[str]:
     """Find what must never be switched on, whatever checkov thinks of it."""
     for pair in walk(file.root, "object_property"):
@@ -151,6 +159,7 @@ RULES: tuple[Rule, ...] = (
     api_versions,
     roles,
     tags,
+    unknown_properties,
     unsafe_settings,
 )
 

@@ -60,6 +60,10 @@ BAD: dict[lint.Rule, tuple[str, str]] = {
         "2: 8e3af657-a8ff-443c-a75c-2fe8c4bcb635 is not known as the role reader",
     ),
     lint.tags: ("resource a 'A/b@1' = {\n  location: 'x'\n}\n", "1: a has no tags"),
+    lint.unknown_properties: (
+        "resource a 'Microsoft.Relay/namespaces@2024-01-01' = {\n  name: 'a'\n  location: 1\n skew: {}\n}\n",
+        "4: Microsoft.Relay/namespaces@2024-01-01 has no property skew",
+    ),
     lint.unsafe_settings: (
         "resource a 'A/b@1' = {\n  properties: {\n    allowSharedKeyAccess: true\n  }\n}\n",
         "3: allowSharedKeyAccess must not be true",
@@ -135,6 +139,27 @@ def test_what_belongs_to_a_loop_is_declared(tmp_path: Path) -> None:
     assert lint.findings(read(written(tmp_path, loops)), lint.undefined_symbols) == [
         "bad.bicep:8: one is declared nowhere"
     ]
+
+
+@pytest.mark.parametrize(
+    ("properties", "found"),
+    [
+        ("accessTier: 'Warm'", "properties.accessTier is one of Cold, Cool, Hot, Premium"),
+        ("accessTier: a ? 'Hot' : 'Warm'", "properties.accessTier is one of Cold, Cool, Hot, Premium"),
+        ("networkAcls: {\n bypass: 'None'\n}", "properties.networkAcls needs defaultAction"),
+        ("networkAcls: {\n defaultAction: 'Deny'\n by: 1\n}", "properties.networkAcls has no property by"),
+        ("azureFiles: {\n a: 1\n}", "properties has no property azureFiles"),
+        ("customDomain: {\n name: 'a'\n}", "properties.customDomain is not among the shapes"),
+        ("accessTier: a ? 'Hot' : b", None),
+    ],
+)
+def test_properties_are_those_of_the_type(properties: str, found: str | None, tmp_path: Path) -> None:
+    """However deep, on both sides of a condition; what a variable holds is the compiler's to know."""
+    kind = "Microsoft.Storage/storageAccounts@2024-01-01"
+    start = "name: 'a'\nlocation: 'x'\nkind: 'StorageV2'\nsku: {\n name: 'Standard_ZRS'\n}\n"
+    path = written(tmp_path, f"resource a '{kind}' = {{\n{start}properties: {{\n{properties}\n}}\n}}\n")
+    said = lint.findings(read(path), lint.unknown_properties)
+    assert [f"{kind}.{found}" in line for line in said] == ([True] if found else [])
 
 
 # ---- what Bicep says twice, and the product knows -----------------------------------------------------
