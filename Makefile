@@ -1,7 +1,7 @@
-.PHONY: help setup demo up test chaos soak lint format lock audit clean
+.PHONY: help setup demo up test bench chaos soak lint format lock audit clean
 
 help:
 	@python3 dev
 
-setup demo up test chaos soak lint format lock audit clean:
+setup demo up test bench chaos soak lint format lock audit clean:
 	@python3 dev $@

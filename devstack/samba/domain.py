@@ -96,6 +96,16 @@ class SambaDomain(Edits):
         self.stop()
         self._process.start()
 
+    def keep(self) -> None:
+        """Stop it and let every later domain with these options and this cache begin with its content."""
+        self.stop()
+        kept = provisioned(self._cache, self._options)
+        with tempfile.TemporaryDirectory(prefix="keep-", dir=self._cache) as scratch:
+            fresh = Path(scratch) / "private"
+            _copy_databases(self._folder / "private", fresh)
+            kept.rename(Path(scratch) / "before")
+            fresh.rename(kept)
+
     @property
     def host(self) -> str:
         """The address to connect to."""
@@ -191,17 +201,18 @@ class SambaDomain(Edits):
             self._administrator = self.connect()
         return self._administrator
 
-    def _start(self) -> None:
-        options = {
+    @property
+    def _options(self) -> dict[str, str]:
+        return {
             "realm": self.realm,
             "netbios": self.netbios,
             "hostname": self.hostname.partition(".")[0],
             "admin_password": self.admin_password,
         }
-        databases = provisioned(self._cache, options)
-        shutil.copytree(
-            databases, self._folder / "private", ignore=shutil.ignore_patterns("*-lock"), symlinks=True
-        )
+
+    def _start(self) -> None:
+        options = self._options
+        _copy_databases(provisioned(self._cache, options), self._folder / "private")
         settings: dict[str, str] = {key: options[key] for key in ("realm", "netbios", "hostname")}
         settings["strong_auth"] = "yes" if self._strong_auth else "no"
         self._process = SambaProcess(self._folder, settings)
@@ -212,6 +223,10 @@ class SambaDomain(Edits):
         settings["certificate_path"] = str(certificate.certificate_path)
         settings["key_path"] = str(certificate.key_path)
         self._process.start()
+
+
+def _copy_databases(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*-lock", "ldapi"), symlinks=True)
 
 
 def _default_cache() -> Path:

@@ -21,7 +21,7 @@ _LENGTH_BYTES = 4
 # How Active Directory writes the length of whatever holds other elements.
 _FOUR_BYTES = _LONG_FORM | _LENGTH_BYTES
 _UINT32 = struct.Struct(">I").unpack_from
-_ID_BYTES = 4
+_NUMBER_BYTES = 4
 
 # What comes before the only value of an attribute: the length of the values, the value's tag and length; by
 # the number of bytes from there to the attribute's end. First as OpenLDAP writes it, then as Microsoft does.
@@ -69,12 +69,18 @@ def messages(receive: Callable[[], bytes]) -> Iterator[bytes]:
     """
     data, at = b"", 0
     while True:
-        end = _message_end(data, at)
-        if end is not None and end <= len(data):
+        try:
+            start, end = _contents(data, at, _SEQUENCE)
+        except IndexError:
+            # Where it ends has not come yet.
+            start = end = len(data) + 1
+        if end <= len(data):
             yield data[at:end]
             at = end
             continue
-        parts, missing = [data[at:]], (end or len(data) + 1) - len(data)
+        if end - start > LARGEST_MESSAGE:
+            raise DamagedAnswerError(f"a message claims to be larger than {LARGEST_MESSAGE >> 20} MiB")
+        parts, missing = [data[at:]], end - len(data)
         while missing > 0:
             part = receive()
             if not part:
@@ -94,9 +100,10 @@ def search_entry(message: bytes) -> tuple[int, str, Attributes] | None:
     """
     try:
         at, end = _contents(message, 0, _SEQUENCE)
-        at, stop = _contents(message, at, _INTEGER)
-        if not 0 < stop - at <= _ID_BYTES:
-            raise DamagedAnswerError("a message's number has a length that it cannot have")
+        size, at = message[at + 1], at + 2
+        if message[at - 2] != _INTEGER or not 0 < size <= _NUMBER_BYTES:
+            raise DamagedAnswerError("a message's number is none, or has a length that it cannot have")
+        stop = at + size
         number = int.from_bytes(message[at:stop], signed=True)
         if message[stop] & _TAG_NUMBER != _SEARCH_ENTRY & _TAG_NUMBER:
             return None
@@ -125,18 +132,18 @@ def _attributes(message: bytes, at: int, end: int) -> Attributes:
         # Nearly all attributes have one short value: these are read in one go, for here the time goes.
         length = message[at + 1]
         if length < _LONG_FORM:
-            body, heads = at + 2, _HEADS
+            body, heads, skip = at + 2, _HEADS, 3
             stop = body + length
         elif length == _FOUR_BYTES:
-            body, heads = at + 6, _LONG_HEADS
+            body, heads, skip = at + 6, _LONG_HEADS, 7
             stop = body + _UINT32(message, at + 2)[0]
         else:
-            body, heads, stop = at, _NO_HEADS, at
+            body, heads, skip, stop = at, _NO_HEADS, 0, at
         values_at = body + 3 + message[body + 1]
         name = _NAMES[message[body:values_at]]
         head = heads.get(stop - values_at)
         if name and head and message.startswith(head, values_at) and message[at] == _SEQUENCE:
-            values: tuple[bytes, ...] = (message[values_at + len(head) : stop],)
+            values: tuple[bytes, ...] = (message[values_at + skip : stop],)
         else:
             name, values, stop = _attribute(message, at)
         if name in attributes:
@@ -164,17 +171,6 @@ def _attribute(message: bytes, at: int) -> tuple[str, tuple[bytes, ...], int]:
     if at != end:
         raise DamagedAnswerError("a value is longer than its attribute")
     return name, tuple(values), stop
-
-
-def _message_end(data: bytes, at: int) -> int | None:
-    """Return where the message ends that begins here; None where its length has not come yet."""
-    try:
-        start, end = _contents(data, at, _SEQUENCE)
-    except IndexError:
-        return None
-    if end - start > LARGEST_MESSAGE:
-        raise DamagedAnswerError(f"a message claims to be larger than {LARGEST_MESSAGE >> 20} MiB")
-    return end
 
 
 def _contents(data: bytes, at: int, tag: int) -> tuple[int, int]:

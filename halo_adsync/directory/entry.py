@@ -108,7 +108,7 @@ class RawEntry:
     def received(cls, dn: str, attributes: Mapping[str, Sequence[bytes]]) -> "RawEntry":
         """Sort out options such as `;binary` and `;range=0-1499` (Microsoft: MS-ADTS, 3.1.1.3.1.3.3)."""
         names = "".join(attributes)
-        if ";" not in names and names.islower():
+        if ";" not in names and names == names.lower():
             return cls(DistinguishedName(dn), attributes, {})
         values: dict[str, list[bytes]] = {}
         continued: dict[str, int] = {}

@@ -1,0 +1,53 @@
+"""A Samba domain with people in it: filled once for each number of people, then kept and only started."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.clients import Target
+from bench.people import ATTRIBUTES, PEOPLE, organisation
+from devstack.samba import SambaDomain, SambaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["SambaError", "people"]
+
+_REALM, _NETBIOS = "BENCH.EXAMPLE", "BENCH"
+
+
+def _domain(cache: Path) -> SambaDomain:
+    """Passwords go in clear, as on the other server: what is measured is the reading."""
+    return SambaDomain(realm=_REALM, netbios=_NETBIOS, strong_auth=False, cache=cache)
+
+
+@contextlib.contextmanager
+def people(count: int, cache: Path) -> Iterator[Target]:
+    """Start a domain with so many people and tell how to read them.
+
+    Raises:
+        SambaError: Samba is missing, cannot run here, or refused the people.
+    """
+    recipe = Path(organisation.__code__.co_filename).read_bytes() + str(count).encode()
+    filled = cache / f"samba-people-{count}-{hashlib.sha256(recipe).hexdigest()[:16]}"
+    if not filled.exists():
+        fresh = filled.with_name(f"{filled.name}-fresh")
+        shutil.rmtree(fresh, ignore_errors=True)
+        with _domain(fresh) as domain:
+            domain.seed(organisation(count))
+            domain.keep()
+        fresh.rename(filled)
+    with _domain(filled) as domain:
+        yield Target(
+            host=domain.host,
+            port=domain.ldap_port,
+            user=domain.admin_user,
+            password=domain.admin_password,
+            base=PEOPLE,
+            filter="(&(objectCategory=person)(objectClass=user))",
+            attributes=list(ATTRIBUTES),
+        )
