@@ -44,10 +44,10 @@ def test_every_event_is_logged_somewhere() -> None:
 def test_a_query_asks_for_what_is_logged(name: str) -> None:
     """Events, the facts read of them, the states of runs and the names of functions are there."""
     query = QUERIES[name]
-    events = {Event(event) for event in names_after(query, "line.event")}
+    events = {Event(event) for event in names_after(query, "tostring(line.event)")}
     facts = set(re.findall(r"\bline\.(\w+)", query)) - {"event"}
     assert not [fact for fact in facts if not any(fact in logged()[event] for event in events)]
-    assert names_after(query, "line.status") <= {status.value for status in Status}
+    assert names_after(query, "tostring(line.status)") <= {status.value for status in Status}
     functions = names_after(query, "Name")
     assert functions <= {
         node.name

@@ -42,6 +42,10 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
         "CKV_AZURE_213",
         "Microsoft.Web/sites.app",
     ): "the plan has none; alerts watch the timer",
+    (
+        "CKV_AZURE_78",
+        "Microsoft.Web/sites.app",
+    ): "Flex Consumption has no FTP, and wants the property left out",
     ("CKV_AZURE_225", "Microsoft.Web/serverfarms.plan"): "a lost zone delays a run, no more",
     ("CKV_AZURE_35", "Microsoft.Storage/storageAccounts.account"): "a condition: denied with privateNetwork",
     ("CKV_AZURE_206", "Microsoft.Storage/storageAccounts.account"): "a parameter: all its values replicate",
