@@ -21,6 +21,8 @@ CANARIES: Mapping[str, str] = {
     "header": "CNRYheader/+=&%<>x",
 }
 """The secrets that a test chooses, each with what has to be written otherwise somewhere."""
+PEM_LINE = 64
+"""Characters in a line of a key, all but its last one (RFC 7468)."""
 CORES = ("CNRYdirectory", "CNRYsecret", "CNRYheader", "CNRYstorage", TOKENS)
 """What is left of a secret in whatever form it is written."""
 
@@ -80,9 +82,9 @@ def net(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dragnet]:
 
 
 def lines_of(pem: str) -> list[str]:
-    """Return the lines of a private key, any of which would give it away."""
+    """Return the lines of a private key, any of which would give it away; the last one may be short."""
     key = pem.partition("PRIVATE KEY-----")[2].partition("-----END")[0]
-    return [line for line in key.splitlines() if line]
+    return [line for line in key.splitlines() if len(line) == PEM_LINE]
 
 
 def check_no_secret(text: str, *more: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from azure.core.pipeline.transport import RequestsTransport
+from azure.core.pipeline.transport import HttpTransport
 
 from devstack.directory import protocol
 from devstack.entra import SimulatedEntra
@@ -165,7 +165,7 @@ def test_entras_key_stays_inside(net: Dragnet, entra: SimulatedEntra) -> None:
 
 def test_the_storage_key_stays_inside(net: Dragnet, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens where the state is kept: the error names the place, and not the key to it."""
-    monkeypatch.setattr(RequestsTransport, "sleep", lambda *_: None)  # between the SDK's own attempts
+    monkeypatch.setattr(HttpTransport, "sleep", lambda *_: None)  # between the SDK's own attempts
     key = base64.b64encode(b"CNRYstorage" * 6).decode()
     at = f"http://{closed()}/devstoreaccount1"
     text = f"AccountName=devstoreaccount1;AccountKey={key};TableEndpoint={at};QueueEndpoint={at};"
