@@ -22,6 +22,7 @@ from halo_adsync.customers import listed
 from halo_adsync.errors import Busy, ConfigurationError
 from halo_adsync.mirroring import Anchors, Proposal, Wish, propose
 from halo_adsync.model import DirectoryRead, Meter
+from halo_adsync.plan.render import visible
 from halo_adsync.takeover import choose, take_over
 
 customers = typer.Typer(help="The customers: apply a file, show, list, remove.", no_args_is_help=True)
@@ -227,7 +228,8 @@ def _show_proposal(proposal: Proposal) -> None:
     for title in ("client", "site", "people", "placed by"):
         table.add_column(title, no_wrap=True, justify="right" if title == "people" else "left")
     for site in proposal.sites:
-        table.add_row(escape(site.client), escape(site.site), str(site.people), escape(site.rule))
+        parts = (escape(visible(text)) for text in (site.client, site.site, str(site.people), site.rule))
+        table.add_row(*parts)
     table.add_row("", "all", str(proposal.people), "")
     show(table)
     for number, text in (

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, Self, override
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +17,7 @@ from halo_adsync.directory.port import CountedContainer
 from halo_adsync.errors import Busy, ConfigurationError, HaloAdSyncError
 from halo_adsync.explaining import Step
 from halo_adsync.model import Meter, ObjectGuid
+from halo_adsync.plan.render import visible
 from halo_adsync.plan.types import Change
 from halo_adsync.state.runs import Run, Status, no_agents, no_counts
 
@@ -33,9 +34,23 @@ _STATUS = {
 }
 _COLOURS = {Status.OK: "green", Status.PLANNED: "green", Status.PARTIAL: "yellow", Status.BLOCKED: "yellow"}
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Terminal(Console):
+    """A console on which what people and OUs are called is seen, and steers nothing."""
+
+    @override
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(seen(text) if isinstance(text, str) else text for text in objects), **options)
+
+
+def seen(text: str) -> str:
+    """Spell out what would steer a terminal; further lines are set in, so that no name begins one."""
+    return "\n  ".join(map(visible, text.split("\n")))
+
+
+errors = _Terminal(stderr=True, highlight=False, soft_wrap=True)
 # No line is folded for a pipe.
-output = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+output = _Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def exit_status(run: Run) -> int:
@@ -135,7 +150,7 @@ def print_runs(runs: Sequence[Run]) -> None:
         table.add_column(title, no_wrap=True)
     for run in runs:
         counts = [str(run.counts[name]) for name in ("create", "update", "move", "failed")]
-        table.add_row(run.id, run.mode, run.status.value, *counts, escape(run.actor))
+        table.add_row(run.id, run.mode, run.status.value, *counts, escape(visible(run.actor)))
     output.print(table)
 
 
@@ -143,7 +158,7 @@ def print_tree(title: str, containers: Sequence[CountedContainer]) -> None:
     """Draw a directory's tree with the people in each container and, in brackets, below it."""
     below = people_below(containers)
     nodes: dict[ObjectGuid | None, Tree] = {}
-    root = Tree(escape(title))
+    root = Tree(escape(visible(title)))
     for counted in containers:
         container = counted.container
         total = below[container.guid]
@@ -152,7 +167,7 @@ def print_tree(title: str, containers: Sequence[CountedContainer]) -> None:
         parent = nodes.get(container.parent, root)
         inside = f"{counted.people}" + (f" ({total})" if total != counted.people else "")
         nodes[container.guid] = parent.add(
-            f"{escape(container.name)}  [bold]{inside}[/bold]  [dim]{container.guid}[/dim]"
+            f"{escape(visible(container.name))}  [bold]{inside}[/bold]  [dim]{container.guid}[/dim]"
         )
     output.print(root)
 

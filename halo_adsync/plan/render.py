@@ -88,9 +88,9 @@ def _text(summary: Mapping[str, Any], changes: Sequence[Change], shown: int | No
     run = f"Plan for {summary['customer']}, run {summary['run']} ({summary['mode']})"
     yield f"{run}: {_sentence(summary, changes)}"
     for warning in summary["warnings"]:
-        yield f"Warning: {warning}"
+        yield visible(f"Warning: {warning}")
     for violation in summary["violations"]:
-        yield f"Limit {violation['rule']}: {violation['message']}"
+        yield visible(f"Limit {violation['rule']}: {violation['message']}")
     for kind, record, title in _SECTIONS:
         lines = [change for change in changes if change.kind is kind and change.record is record]
         yield from _section(title, lines, shown)
@@ -123,18 +123,18 @@ def _sentence(summary: Mapping[str, Any], changes: Sequence[Change]) -> str:
 def _line(change: Change) -> Iterator[str]:
     user = f" [Halo {change.record.value} {change.user}]" if change.user else ""
     dn = f"  {change.dn}" if change.dn else ""
-    yield _visible(f"  {change.name or change.guid}{user}{dn}")
-    yield _visible(f"      {change.reason}")
+    yield visible(f"  {change.name or change.guid}{user}{dn}")
+    yield visible(f"      {change.reason}")
     for field, difference in sorted(change.fields.items()):
         before = "" if difference.before is None else f"{_quoted(difference.before)} -> "
         yield f"      {field}: {before}{_quoted(difference.after)}"
 
 
 def _quoted(text: str) -> str:
-    return _visible(json.dumps(text, ensure_ascii=False))
+    return visible(json.dumps(text, ensure_ascii=False))
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Spell out what would steer a terminal or reorder the line: controls, direction marks, separators."""
     return "".join(sign if sign.isprintable() or sign == _JOINER else f"\\u{ord(sign):04x}" for sign in text)
 

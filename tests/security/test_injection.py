@@ -143,6 +143,42 @@ def test_a_hostile_group_of_the_file_has_no_members(stage: Stage, group: str) ->
     assert stage.halo.people == []
 
 
+STEERING = "Eve \x1b[2J\x1b]0;title\x07 \x9b31m \u202egpj.exe \r\nCN=Ada: deactivate"
+"""A name that would clear a terminal, set its title, colour it, turn the reading and forge a line."""
+
+
+def test_no_name_steers_a_terminal(net: Dragnet, directory: Directory) -> None:
+    """Whoever looks at a plan, a person, OUs or a conflict sees what is written there, and nothing else."""
+    parent = directory.add_ou(STEERING, PEOPLE)
+    dn = directory.add_user(STEERING, parent, sAMAccountName="eve", title=STEERING, displayName=STEERING)
+    site = net.stage.halo.add_site(net.stage.client, "Main")
+    for name in ("Ada", "Ada too"):
+        net.stage.halo.add_user(name=name, site_id=site, login="CORP\\eve")
+    commands = [
+        ("plan", CUSTOMER, "--all"),
+        ("sync", CUSTOMER),
+        ("explain", CUSTOMER, "eve"),
+        ("explain", CUSTOMER, dn),
+        ("explain", CUSTOMER, STEERING),
+        ("tree", CUSTOMER),
+        ("mirror", CUSTOMER),
+        ("preview", CUSTOMER, "title", "eve"),
+        ("readiness", CUSTOMER),
+        ("conflict", "list", CUSTOMER),
+        ("conflict", "create", CUSTOMER, "eve"),
+        ("sync", CUSTOMER),
+        ("keep", CUSTOMER, "eve"),
+        ("held", CUSTOMER),
+        ("runs", CUSTOMER),
+    ]
+    printed = {command: net.call(*command) for command in commands}
+    assert sum("Eve" in text for text in printed.values()) >= 5
+    for command, text in printed.items():
+        steering = [sign for sign in text if not sign.isprintable() and sign != "\n"]
+        assert (command, steering) == (command, [])
+        assert not any(line.startswith("CN=Ada: deactivate") for line in text.splitlines()), command
+
+
 def cells(text: str) -> Iterator[str]:
     """Yield all cells of a CSV, the head's as well."""
     for row in csv.reader(io.StringIO(text, newline="")):
