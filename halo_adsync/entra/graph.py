@@ -211,8 +211,8 @@ def _refusal(said: Mapping[str, Any]) -> EntraRefused | EntraUnavailable:
 
 
 def _word(code: str) -> str:
-    """Return an error's name, as far as it is one."""
-    return code if re.fullmatch(r"[A-Za-z0-9_.]{1,80}", code) else "-"
+    """Return an error's name, as far as it is one: words without digits, so no key and no token."""
+    return code if re.fullmatch(r"[A-Za-z_.]{1,60}", code) else "-"
 
 
 def _unreachable(what: str, error: requests.RequestException) -> EntraUnavailable:

@@ -1,6 +1,7 @@
 """Security: no secret comes out in what is said or kept, whatever goes wrong and whoever repeats it."""
 
 import base64
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,11 +157,12 @@ def test_entras_key_stays_inside(net: Dragnet, entra: SimulatedEntra) -> None:
     net.call("sync", CUSTOMER, "--json")
     entra.faults.sign_in = {"error": "invalid_client", "error_description": lines_of(entra.pem)[0]}
     net.call("sync", CUSTOMER, "--json")
-    entra.faults.sign_in = {"error": lines_of(entra.pem)[1]}
+    like_a_name = re.sub(r"[^A-Za-z0-9]", "", lines_of(entra.pem)[1])
+    entra.faults.sign_in = {"error": like_a_name}
     net.call("sync", CUSTOMER, "--json")
     net.stage.environment["SECRET_ENTRA"] = entra.pem.replace("PRIVATE KEY", "SECRET KEY")
     net.call("sync", CUSTOMER, "--json")
-    check_no_secret(net.text, *lines_of(entra.pem), *entra._tokens)
+    check_no_secret(net.text, like_a_name, *lines_of(entra.pem), *entra._tokens)
 
 
 def test_the_storage_key_stays_inside(net: Dragnet, monkeypatch: pytest.MonkeyPatch) -> None:
