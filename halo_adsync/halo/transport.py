@@ -181,7 +181,7 @@ def wait_seconds(retry_after: str | None, now: datetime, refusals: int) -> float
         try:
             asked = (parsedate_to_datetime(retry_after) - now).total_seconds()
             return min(max(asked, 0.0), LONGEST_ASKED)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass  # neither seconds nor a date with its zone: as good as no header
     longest = min(SHORTEST_WAIT * 2.0 ** (refusals + 1), LONGEST_WAIT)
     return _RANDOM.uniform(longest / 2, longest)

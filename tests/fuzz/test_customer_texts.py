@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import export, parse
-from halo_adsync.customer_values import site_pattern
+from halo_adsync.customer_values import _site_pattern
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.halo.codec import FIELDS
 from halo_adsync.model import AttributeValue
@@ -90,7 +90,7 @@ DECODERS = (
             ConfigurationError, check_customer,
             known=("[" * DEEP, "{a: " * DEEP, LONG_KEYS, f"halo: {{ client_secret: {SECRET} }}",
                    f"halo: !{SECRET} x", f"halo: *{SECRET}")),
-    Decoder("customer file: patterns", PATTERNS, site_pattern, Any, ValueError),
+    Decoder("customer file: patterns", PATTERNS, _site_pattern, str, ValueError),
     Decoder("customer file: templates", SOURCES, shown, str, ExpressionError,
             check_text),
 )  # fmt: skip
