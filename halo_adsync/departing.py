@@ -8,9 +8,10 @@ from datetime import datetime
 from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.directory.port import Directory, ReadRequest
 from halo_adsync.halo.port import Halo
-from halo_adsync.model import Leaver, Link, ObjectGuid
+from halo_adsync.model import Leaver, ObjectGuid
 from halo_adsync.plan.leavers import NO_MATCH, TOMBSTONE, Departures, count_absence, to_look_at
 from halo_adsync.plan.scope import Scoping
+from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Survey
 from halo_adsync.plan.types import Kind, Plan
 
@@ -85,7 +86,7 @@ class Search:
 def absences(
     before: Mapping[ObjectGuid, Leaver],
     survey: Survey,
-    links: Mapping[ObjectGuid, Link],
+    halo: HaloSide,
     search: Search,
     run: str,
     *,
@@ -96,14 +97,14 @@ def absences(
     Args:
         before: what earlier runs kept.
         survey: who was read.
-        links: everybody who is linked.
+        halo: everybody who is linked, and what is known of them in Halo.
         search: looks for the missing by GUID.
         run: this run's id.
         counts: whether the run is a complete full one for everybody: only that counts an absence.
     """
     seen = {subject.person.guid for subject in survey.subjects}
-    missing = sorted(guid for guid, link in links.items() if link.active and guid not in seen)
-    known = {guid: row for guid, row in before.items() if guid in links}
+    missing = sorted(guid for guid, link in halo.links.items() if halo.is_active(link) and guid not in seen)
+    known = {guid: row for guid, row in before.items() if guid in halo.links}
     proofs, unsure = search.find(missing)
     absent = [guid for guid in missing if guid not in unsure]
     rows = count_absence(known, absent, run, counts=counts)

@@ -74,7 +74,7 @@ class Decider:
         if user is None and self._halo.complete:
             where = "moved, merged or deleted there already"
             return Kind.SKIPPED, f"{proof or GONE}; Halo user {link.user} is {where}", None
-        if not (user.active if user else link.active):
+        if not self._halo.is_active(link):
             return Kind.SKIPPED, proof or self._halo.departures.proofs.get(link.guid, GONE), None
         if user is not None and user.general:
             return Kind.HELD, f"Halo user {link.user} is a General User, which is never written", None

@@ -15,6 +15,7 @@ from halo_adsync.plan.types import Kind
 
 TOMBSTONE = "deleted in the directory"
 NO_MATCH = "the account does not match scope.filter"
+BEFORE = "not found in the directory since it was switched off, and switched on in Halo by hand"
 UNSURE = "the account is there and in scope, but was not among those that were read: the next run looks again"
 
 
@@ -51,6 +52,8 @@ def verdict(link: Link, proof: str | None, known: Departures, customer: Customer
         return Kind.HELD, "kept by leavers.keep of the customer file; a leaver otherwise"
     if reason is None and link.guid in known.unsure:
         return Kind.HELD, UNSURE
+    if reason is None and not link.active:
+        reason = BEFORE
     if reason is None and leaver.missing < needed:
         return Kind.HELD, (
             f"not found in the directory in {leaver.missing} of the {needed} complete full runs in a row"

@@ -29,6 +29,11 @@ class HaloSide:
     parked: Mapping[str, Parked] = field(default_factory=dict)
     """The records whose time to be tried again has not come yet, by key."""
 
+    def is_active(self, link: Link) -> bool:
+        """Tell whether somebody is active in Halo, as far as that is known."""
+        user = self.users.get(link.user)
+        return user.active if user else link.active
+
     def mapped(self) -> frozenset[HaloClientId]:
         """Return the customer's clients: nobody who stands in another is adopted."""
         return frozenset(place.client for place in self.places.values())

@@ -259,6 +259,21 @@ def test_somebody_who_was_deactivated_by_hand_is_found_by_a_reconcile(stage: Sta
     assert not stage.halo.people[0]["inactive"]
 
 
+@pytest.mark.parametrize("traceless", [False, True])
+def test_a_leaver_who_is_switched_on_by_hand_is_switched_off_by_a_reconcile(
+    stage: Stage, directory: Directory, traceless: bool
+) -> None:
+    """A full run trusts the link; a reconcile sees that somebody is active who left long ago."""
+    directory.delete(dn(1))
+    assert people(go(stage)) == {"deactivate": 1}
+    if traceless:
+        directory.forget_tombstones()
+    stage.halo.users[user(stage, 1)]["inactive"] = False
+    assert people(go(stage)) == {}
+    assert people(go(stage, mode="reconcile")) == {"deactivate": 1}
+    assert not is_active(stage, 1)
+
+
 def test_the_policy_holds_leavers_back_without_asking_halo(stage: Stage, directory: Directory) -> None:
     """With upsert_only a leaver is visible, held by the policy, and no ticket is counted."""
     directory.disable(dn(1))

@@ -314,7 +314,8 @@ DECODERS = (
             known=tuple((502, part * 40_000, True) for part in (b"<title>", b"<", b"a@", b"x ", b"["))),
     Decoder("Halo: Retry-After", RETRY_AFTER,
             lambda text: NOW + timedelta(seconds=wait_seconds(text, NOW, 3)),
-            datetime, law=check_wait, known=("9" * 400, "99999999999999", f"Wed, 21 Oct {10**30} 07:28:00 GMT")),
+            datetime, law=check_wait,
+            known=("9" * 400, "99999999999999", f"Wed, 21 Oct {10**30} 07:28:00 GMT")),
 )  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def applied(halo: Halo, plan: Plan) -> Halo:
     """Do what applying does, on a Halo that takes everything as it is sent."""
     clients, sites = list(halo.clients), list(halo.sites)
     places, links, users = dict(halo.side.places), dict(halo.side.links), dict(halo.side.users)
-    for number, change in enumerate(plan.work(), start=5_000):
+    ids = (*(client.id for client in halo.clients), *(site.id for site in halo.sites), *users)
+    for number, change in enumerate(plan.work(), start=max(5_000, *(one + 1 for one in ids))):
         if change.kind is Kind.CREATE_CLIENT:
             places[change.place] = client_there(change, clients, number)
         elif change.kind is Kind.CREATE_SITE:
@@ -44,10 +45,22 @@ def applied(halo: Halo, plan: Plan) -> Halo:
         else:
             link = linked(change, places, HaloUserId(number))
             links[link.guid] = link
-            users[link.user] = HaloUser(
-                link.user, link.client, link.site, link.active, link.guid, False, False, link.fields
-            )
+            users[link.user] = written_to(users.get(link.user), change, link)
     return Halo(tuple(clients), tuple(sites), replace(halo.side, links=links, places=places, users=users))
+
+
+def written_to(there: HaloUser | None, change: Change, link: Link) -> HaloUser:
+    """Return the user of a line once it is done; nothing but what the line changes is another than it was."""
+    if there is None:
+        return HaloUser(link.user, link.client, link.site, link.active, link.guid, False, False, link.fields)
+    written = {name: link.fields[name] for name in change.fields if name in link.fields}
+    return replace(
+        there,
+        guid=link.guid if change.adopts else there.guid,
+        site=link.site if change.place else there.site,
+        active=link.active if change.kind in {Kind.REACTIVATE, Kind.DEACTIVATE} else there.active,
+        fields={**there.fields, **written},
+    )
 
 
 def client_there(change: Change, clients: list[HaloClient], number: int) -> Place:
