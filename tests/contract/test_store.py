@@ -22,7 +22,7 @@ from halo_adsync.model import (
     ObjectGuid,
     Place,
 )
-from halo_adsync.plan.types import Change, FieldChange, Kind, Plan, Violation
+from halo_adsync.plan.types import Change, FieldChange, Kind, Plan, Record, Violation
 from halo_adsync.state.lease import SECONDS
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import CUSTOMERS, CustomerState, Line, Settled, Store
@@ -258,6 +258,8 @@ def test_links_places_and_anchors_come_back_as_they_were(state: CustomerState) -
     run = state.save_plan(run, a_plan(*(line.change for line in lines)), (), PLACES, ANCHORS, lease=lease)
     state.settle(run, [done(line, link=link) for line, link in zip(lines, LINKS, strict=True)], lease)
     assert state.links() == {link.guid: link for link in LINKS}
+    assert state.linked(Record.USER) == {link.guid: link.user for link in LINKS}
+    assert state.linked(Record.AGENT) == {}
     assert state.places() == {place.key: place for place in PLACES}
     assert state.anchors() == ANCHORS
 

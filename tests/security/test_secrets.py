@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import HttpTransport
@@ -17,8 +18,10 @@ from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.entra.config import EntraConfig
 from halo_adsync.entra.graph import EntraTenant
 from halo_adsync.errors import HaloAdSyncError, StateUnavailable
+from halo_adsync.halo import transport
 from halo_adsync.halo.transport import Message, Reply
 from halo_adsync.model import Meter
+from halo_adsync.plan.templates import Expression
 from halo_adsync.settings import Settings
 from tests.contract.sync_stage import CUSTOMER, Stage, rules
 from tests.security.conftest import CANARIES, CORES, check_no_secret, lines_of
@@ -103,6 +106,12 @@ def close_halo(stage: Stage, _monkeypatch: pytest.MonkeyPatch) -> None:
     rules(stage, halo=block | {"url": f"http://{closed()}", "auth_url": f"http://{closed()}/auth"})
 
 
+def hang_halo(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halo takes requests, and answers none of them in time."""
+    monkeypatch.setattr(transport, "TIME_OUTS", (1.0, 0.02))
+    stage.halo.faults.add("delay", seconds=0.1, times=None)
+
+
 def break_halo(stage: Stage, _monkeypatch: pytest.MonkeyPatch) -> None:
     """Halo's answers break off in the middle."""
     stage.halo.faults.add("malformed", times=None)
@@ -133,6 +142,7 @@ FAULTS = (
     distrust_directory,
     close_directory,
     close_halo,
+    hang_halo,
     break_halo,
     crash,
     lose_secrets,
@@ -163,6 +173,21 @@ def test_entras_key_stays_inside(net: Dragnet, entra: SimulatedEntra) -> None:
     net.stage.environment["SECRET_ENTRA"] = entra.pem.replace("PRIVATE KEY", "SECRET KEY")
     net.call("sync", CUSTOMER, "--json")
     check_no_secret(net.text, like_a_name, *lines_of(entra.pem), *entra._tokens)
+
+
+def test_no_template_is_given_a_secret(net: Dragnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a template can name is what the directory says of a person, and what the file says to all."""
+    given: list[str] = []
+    evaluate = Expression.__call__
+
+    def spied(self: Expression, values: Any, *shared: Any) -> str:
+        given.append(repr((values, shared)))
+        return evaluate(self, values, *shared)
+
+    monkeypatch.setattr(Expression, "__call__", spied)
+    net.call("sync", CUSTOMER, "--json")
+    assert any("corp.example" in text for text in given)
+    check_no_secret("\n".join(given))
 
 
 def test_the_storage_key_stays_inside(net: Dragnet, monkeypatch: pytest.MonkeyPatch) -> None:
