@@ -94,18 +94,16 @@ def read_with_ours(target: Target) -> Iterator[int]:
 
 def read_people(target: Target) -> Iterator[int]:
     """Read as the product does, into its records of people, which are kept."""
-    from halo_adsync.directory.entry import person_from_entry
+    from halo_adsync.directory.people import PersonCodec
     from halo_adsync.model import ObjectGuid, Person
 
     session = _session(target)
-    wanted = {name.lower() for name in target.attributes}
+    codec = PersonCodec("bench", {name.lower() for name in target.attributes})
+    parent = ObjectGuid("")
     people: list[Person] = []
     yield 0
     for page in session.pages(target.base, target.filter, target.attributes):
-        people += [
-            person_from_entry(entry, directory="bench", parent=ObjectGuid(""), attributes=wanted)
-            for entry in page
-        ]
+        people += [codec.person(entry, parent) for entry in page]
     yield len(people)
 
 

@@ -37,7 +37,9 @@ def attribute_value(name: str, values: Sequence[bytes]) -> AttributeValue | None
         name: the attribute's lower-case name without options.
         values: as the server gave them.
     """
-    texts = sorted({text for text in _texts(name, values) if text and text.strip()})
+    texts = [text for text in _texts(name, values) if text and text.strip()]
+    if len(texts) > 1:
+        texts = sorted(set(texts))
     if not texts:
         return None
     return texts[0] if len(texts) == 1 else tuple(texts)

@@ -5,7 +5,7 @@ be imported from here.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag
@@ -21,7 +21,7 @@ from halo_adsync.directory.values import (
     sid_from_bytes,
 )
 from halo_adsync.errors import IncompleteRead
-from halo_adsync.model import Container, DistinguishedName, ObjectGuid, Person
+from halo_adsync.model import Container, DistinguishedName, ObjectGuid
 
 __all__ = [
     "CONTAINERS",
@@ -34,9 +34,11 @@ __all__ = [
     "NETBIOS",
     "PEOPLE",
     "ROOT_DSE",
+    "STATE",
     "AccountControl",
     "RawEntry",
     "account_control",
+    "account_expires",
     "attribute_value",
     "canonical_dn",
     "checked_filter",
@@ -56,7 +58,6 @@ __all__ = [
     "partitions_dn",
     "people_filter",
     "person_filter",
-    "person_from_entry",
     "range_from",
     "sid_from_bytes",
 ]
@@ -65,7 +66,9 @@ EVERYTHING = "(objectClass=*)"
 GUID = "objectGUID"
 MEMBER = "member"
 MANAGER = "manager"
-IDENTITY = frozenset({GUID, "userAccountControl", "accountExpires"})
+STATE = ("userAccountControl", "accountExpires")
+"""What tells whether an account is in use."""
+IDENTITY = frozenset({GUID, *STATE})
 """What is read of every person, whatever the customer's file asks for."""
 ROOT_DSE = ("defaultNamingContext", "configurationNamingContext")
 GROUP = (GUID, "objectClass", MEMBER)
@@ -118,7 +121,8 @@ class RawEntry:
             for option in options:
                 if (match := _RANGE.fullmatch(option)) and match[1] != "*":
                     continued[name] = int(match[1]) + 1
-        return cls(DistinguishedName(dn), values, continued)
+        whole = {name: tuple(parts) for name, parts in values.items()}
+        return cls(DistinguishedName(dn), whole, continued)
 
     @property
     def guid(self) -> ObjectGuid:
@@ -152,32 +156,6 @@ class RawEntry:
         return next(iter(self.texts(name)), None)
 
 
-def person_from_entry(
-    entry: RawEntry, *, directory: str, parent: ObjectGuid, attributes: Collection[str]
-) -> Person:
-    """Turn an entry into a person.
-
-    Args:
-        entry: the entry, with all values of its attributes.
-        directory: the directory's id in the customer file.
-        parent: the GUID of the container that it stands in.
-        attributes: lower-case names of the attributes to keep.
-
-    Raises:
-        IncompleteRead: the entry lacks its identity, or what tells whether the account is enabled.
-    """
-    values = {name: attribute_value(name, entry.attributes.get(name, ())) for name in sorted(attributes)}
-    return Person(
-        guid=entry.guid,
-        dn=entry.dn,
-        directory=directory,
-        parent=parent,
-        enabled=AccountControl.DISABLED not in account_control(entry),
-        expires=_expires(entry),
-        attributes={name: value for name, value in values.items() if value is not None},
-    )
-
-
 def container_from_entry(entry: RawEntry, parent: ObjectGuid | None) -> Container:
     """Turn an entry into a container; its name is the value of the first step of its DN.
 
@@ -201,6 +179,19 @@ def account_control(entry: RawEntry) -> AccountControl:
         return AccountControl(int(entry.attributes["useraccountcontrol"][0]) & 0xFFFFFFFF)
     except (KeyError, IndexError, ValueError):
         raise _unreadable(entry, "userAccountControl") from None
+
+
+def account_expires(entry: RawEntry) -> datetime | None:
+    """Return when an account expires (UTC); None means never.
+
+    Raises:
+        IncompleteRead: what the server gave is no time.
+    """
+    value = entry.text("accountExpires")
+    try:
+        return datetime_from_filetime(int(value)) if value else None
+    except ValueError:
+        raise _unreadable(entry, "accountExpires") from None
 
 
 def is_group(entry: RawEntry) -> bool:
@@ -252,14 +243,6 @@ def guid_dn(guid: ObjectGuid) -> str:
 def range_from(name: str, start: int) -> str:
     """Return the attribute description that asks for an attribute's values from an index on."""
     return f"{name};range={start}-*"
-
-
-def _expires(entry: RawEntry) -> datetime | None:
-    value = entry.text("accountExpires")
-    try:
-        return datetime_from_filetime(int(value)) if value else None
-    except ValueError:
-        raise _unreadable(entry, "accountExpires") from None
 
 
 def _unreadable(entry: RawEntry, name: str) -> IncompleteRead:

@@ -15,6 +15,8 @@ def with_all_values(session: Session, entry: RawEntry) -> RawEntry:
         IncompleteRead: the rest is not there any more.
         ServerFailedError: the server did not answer.
     """
+    if not entry.continued:
+        return entry
     attributes = dict(entry.attributes)
     for name, start in entry.continued.items():
         values = list(attributes[name])

@@ -22,10 +22,10 @@ from halo_adsync.directory.entry import (
     partitions_dn,
     people_filter,
     person_filter,
-    person_from_entry,
 )
 from halo_adsync.directory.filters import both
 from halo_adsync.directory.groups import nested_groups, with_all_values
+from halo_adsync.directory.people import PersonCodec
 from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
 from halo_adsync.directory.staff import deleted_filter, guids_filter, members_filter
 from halo_adsync.directory.tree import Containers, count_people, dn_key
@@ -182,21 +182,18 @@ class Reader:
     ) -> tuple[Person, ...]:
         """Take accounts in, each once, and enter into `managers` whom each names, where that is asked for."""
         kept = {name.lower().partition(";")[0] for name in request.attributes}
+        codec = PersonCodec(self._config.id, kept)
         people: dict[ObjectGuid, Person] = {}
         for page in pages:
             for entry in page:
                 parent = self._containers.parent_of(entry)
-                ancestors = {container.guid for container in self._containers.tree.ancestry(parent)}
-                if excluded.isdisjoint(ancestors):
-                    person = person_from_entry(
-                        with_all_values(self._session, entry),
-                        directory=self._config.id,
-                        parent=parent,
-                        attributes=kept,
-                    )
-                    people[person.guid] = person
-                    if request.managers and (manager := entry.text(MANAGER)):
-                        managers[person.guid] = manager
+                above = self._containers.tree.ancestry(parent)
+                if excluded and any(container.guid in excluded for container in above):
+                    continue
+                person = codec.person(with_all_values(self._session, entry), parent)
+                people[person.guid] = person
+                if request.managers and (manager := entry.text(MANAGER)):
+                    managers[person.guid] = manager
             progress(len(people))
         return tuple(people.values())
 

@@ -1,6 +1,7 @@
 """Single values as Active Directory stores them, to and from text."""
 
 import re
+import struct
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ _GENERALIZED_TIME = re.compile(
     r"(?P<date>[0-9]{8})(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})?(?P<second>[0-9]{2})?(?:[.,][0-9]+)?"
     r"(?:Z|(?P<sign>[+-])(?P<hours>[0-9]{2})(?P<minutes>[0-9]{2})?)"
 )
+_GUID = struct.Struct("<IHH2s6s")
 _SID_HEAD = 8
 
 
@@ -21,7 +23,10 @@ def guid_from_bytes(raw: bytes) -> ObjectGuid:
     Raises:
         ValueError: it is not 16 bytes.
     """
-    return ObjectGuid(str(UUID(bytes_le=raw)))
+    if len(raw) != _GUID.size:
+        raise ValueError("A GUID has 16 bytes.")
+    first, second, third, fourth, fifth = _GUID.unpack(raw)
+    return ObjectGuid(f"{first:08x}-{second:04x}-{third:04x}-{fourth.hex()}-{fifth.hex()}")
 
 
 def guid_to_bytes(guid: ObjectGuid) -> bytes:

@@ -16,8 +16,8 @@ from halo_adsync.directory.entry import (
     parent_dn,
     parse_dn,
     person_filter,
-    person_from_entry,
 )
+from halo_adsync.directory.people import PersonCodec
 from halo_adsync.directory.results import bind_reason, failure_reason
 from halo_adsync.directory.tree import build_tree, dn_key
 from halo_adsync.errors import ConfigurationError, IncompleteRead
@@ -94,7 +94,7 @@ def entry(given: tuple[str, Mapping[str, Sequence[bytes]]]) -> RawEntry:
 
 def person(given: tuple[str, Mapping[str, Sequence[bytes]]]) -> Person:
     """Read a person."""
-    return person_from_entry(entry(given), directory="corp", parent=PARENT, attributes=KEPT)
+    return PersonCodec("corp", KEPT).person(entry(given), PARENT)
 
 
 def check_person(_: object, found: Person) -> None:

@@ -22,9 +22,9 @@ from halo_adsync.directory.entry import (
     parent_dn,
     parse_dn,
     people_filter,
-    person_from_entry,
     sid_from_bytes,
 )
+from halo_adsync.directory.people import PersonCodec
 from halo_adsync.directory.tree import build_tree
 from halo_adsync.errors import ConfigurationError, IncompleteRead
 from halo_adsync.model import ObjectGuid
@@ -207,6 +207,7 @@ def test_dns_that_differ(first: str, second: str) -> None:
         ("accountexpires", [str(NEVER).encode()], None),
         ("lastlogon", [b"0"], None),
         ("department", ["Größe 🦊".encode()], "Größe 🦊"),
+        ("whencreated", [b"20261123120001Z", b"20261123120001.0Z"], "2026-11-23T12:00:01Z"),
     ],
 )
 def test_attribute_values(name: str, values: list[bytes], expected: str | tuple[str, ...] | None) -> None:
@@ -217,7 +218,7 @@ def test_attribute_values(name: str, values: list[bytes], expected: str | tuple[
 def test_person() -> None:
     """A person has the attributes that were asked for, under lower-case names, and no others."""
     raw = entry(Title=[b"Nurse"], mail=[b""], sn=[b"Miller"], accountExpires=[b"116444736000000000"])
-    person = person_from_entry(raw, directory="corp", parent=PARENT, attributes={"title", "mail"})
+    person = PersonCodec("corp", {"title", "mail"}).person(raw, PARENT)
     assert (person.guid, person.dn, person.directory, person.parent) == (GUID_TEXT, raw.dn, "corp", PARENT)
     assert person.enabled
     assert person.expires == datetime(1970, 1, 1, tzinfo=UTC)
@@ -230,9 +231,7 @@ def test_person() -> None:
 )
 def test_disabled_accounts(control: bytes, enabled: bool) -> None:
     """The flag for disabled counts, whatever other flags are set."""
-    person = person_from_entry(
-        entry(userAccountControl=[control]), directory="c", parent=PARENT, attributes=()
-    )
+    person = PersonCodec("corp", ()).person(entry(userAccountControl=[control]), PARENT)
     assert person.enabled is enabled
 
 
@@ -258,7 +257,7 @@ def test_person_without_identity_or_state_is_an_error(missing: dict[str, list[by
         "CN=Anna,DC=corp", {"objectGUID": [GUID_BYTES], "userAccountControl": [b"512"], **missing}
     )
     with pytest.raises(IncompleteRead, match="CN=Anna"):
-        person_from_entry(raw, directory="corp", parent=PARENT, attributes=())
+        PersonCodec("corp", ()).person(raw, PARENT)
 
 
 def test_attribute_options_are_taken_off() -> None:
@@ -268,7 +267,7 @@ def test_attribute_options_are_taken_off() -> None:
     )
     assert raw.texts("member") == ["CN=a", "CN=b"]
     assert raw.continued == {"member": 2}
-    assert raw.attributes["usercertificate"] == [b"\x30"]
+    assert raw.attributes["usercertificate"] == (b"\x30",)
     assert not RawEntry.received("CN=g", {"member;Range=2-*": [b"CN=c"]}).continued
 
 
