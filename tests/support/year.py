@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from halo_adsync.departing import Search, absences, to_keep, with_tickets
-from halo_adsync.directory.entry import RawEntry, guid_to_bytes, person_from_entry
+from halo_adsync.directory.entry import RawEntry, guid_to_bytes
+from halo_adsync.directory.people import PersonCodec
 from halo_adsync.halo.port import Halo as HaloPort
 from halo_adsync.model import (
     NEW_FOOTING,
@@ -155,7 +156,7 @@ class Year:
         name = account.ou.rpartition("/")[2]
         parent = self.ous.get(name) or ou_guid(account.ou)
         kept = ("samaccountname", "displayname", "title")
-        return person_from_entry(account.entry(), directory="corp", parent=parent, attributes=kept)
+        return PersonCodec("corp", kept).person(account.entry(), parent)
 
     def find(self, missing: Sequence[ObjectGuid]) -> tuple[dict[ObjectGuid, str], frozenset[ObjectGuid]]:
         """Look for people by GUID, as `departing.Search` does."""
