@@ -26,8 +26,8 @@ def _domain(cache: Path) -> SambaDomain:
 
 
 @contextlib.contextmanager
-def people(count: int, cache: Path) -> Iterator[Target]:
-    """Start a domain with so many people and tell how to read them.
+def domain(count: int, cache: Path) -> Iterator[SambaDomain]:
+    """Start a domain with so many people.
 
     Raises:
         SambaError: Samba is missing, cannot run here, or refused the people.
@@ -37,16 +37,27 @@ def people(count: int, cache: Path) -> Iterator[Target]:
     if not filled.exists():
         fresh = filled.with_name(f"{filled.name}-fresh")
         shutil.rmtree(fresh, ignore_errors=True)
-        with _domain(fresh) as domain:
-            domain.seed(organisation(count))
-            domain.keep()
+        with _domain(fresh) as filling:
+            filling.seed(organisation(count))
+            filling.keep()
         fresh.rename(filled)
-    with _domain(filled) as domain:
+    with _domain(filled) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def people(count: int, cache: Path) -> Iterator[Target]:
+    """Start a domain with so many people and tell how to read them.
+
+    Raises:
+        SambaError: as for `domain`.
+    """
+    with domain(count, cache) as running:
         yield Target(
-            host=domain.host,
-            port=domain.ldap_port,
-            user=domain.admin_user,
-            password=domain.admin_password,
+            host=running.host,
+            port=running.ldap_port,
+            user=running.admin_user,
+            password=running.admin_password,
             base=PEOPLE,
             filter="(&(objectCategory=person)(objectClass=user))",
             attributes=list(ATTRIBUTES),

@@ -1,0 +1,172 @@
+"""What the tunnel costs: the same people read directly and through a relay, from the same domain controller.
+
+The relay and a likeness of the Hybrid Connection Manager run in this process, `hyco-ws` in one of its own,
+and each reading in another: all of them, and the domain controller, share this machine's cores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from bench import samba
+from bench.people import ATTRIBUTES, PEOPLE
+from bench.report import machine, spread, table
+from devstack.relay import HybridConnectionManager, NodeListener, SimulatedRelay, node_listener_missing
+from halo_adsync.directory.config import DirectoryConfig
+from halo_adsync.directory.connection import Session
+from halo_adsync.directory.relay import RelayConfig, Signatures
+from halo_adsync.directory.tunnel import Tunnel
+from halo_adsync.model import Meter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from devstack.samba import SambaDomain
+
+DIRECT = "directly"
+MANAGER = "by relay, likeness of the Hybrid Connection Manager"
+NODE = "by relay, Microsoft's `hyco-ws`"
+GOAL = 0.8
+_FILTER = "(&(objectCategory=person)(objectClass=user))"
+_CONNECTION = "bench"
+_SECONDS = 900
+
+type Costs = dict[str, list[dict[str, float]]]
+
+
+def run(sizes: Sequence[int], rounds: int, cache: Path) -> str:
+    """Measure every size; return the section's text."""
+    method = (
+        f"{machine()} Each number is the median of {rounds} rounds with its range; in a round every way is "
+        f"gone once, each in a process of its own: LDAPS with the certificate checked, {len(ATTRIBUTES)} "
+        "attributes in pages of 1,000. Throughput counts from the first search to the last entry; connecting "
+        "is everything before, the sign-in included."
+    )
+    parts = [method]
+    if missing := node_listener_missing():
+        parts.append(f"Not measured: {NODE}. {missing}")
+    for size in sizes:
+        print(f"tunnel: {size:,} people", file=sys.stderr)
+        try:
+            with samba.domain(size, cache) as controller:
+                parts.append(_measured(controller, size, rounds))
+        except samba.SambaError as error:
+            parts.append(f"### Samba AD, {size:,} people\n\nNot measured: {error}")
+    return "\n\n".join(parts)
+
+
+def _measured(controller: SambaDomain, size: int, rounds: int) -> str:
+    ways = [DIRECT, MANAGER] if node_listener_missing() else [DIRECT, MANAGER, NODE]
+    costs: Costs = {way: [] for way in ways}
+    with SimulatedRelay() as relay:
+        relay.add_connection(_CONNECTION, f"{controller.host}:{controller.port}")
+        for at in range(rounds):
+            # Nobody is always the first.
+            for way in ways[at % len(ways) :] + ways[: at % len(ways)]:
+                cost = _cost(way, controller, relay)
+                if cost["entries"] != size:
+                    raise RuntimeError(f"{way}: {cost['entries']} entries in place of {size}.")
+                costs[way].append(cost)
+    rows = [_row(way, costs) for way in ways]
+    head = ["way", "throughput, direct = 1", "seconds", "CPU seconds of the app", "seconds to connect"]
+    return f"### Samba AD, {size:,} people\n\n{table(head, rows)}\n\n{verdict(costs)}"
+
+
+def _cost(way: str, controller: SambaDomain, relay: SimulatedRelay) -> dict[str, float]:
+    given: dict[str, Any] = {
+        "server": f"{controller.hostname}:636",
+        "at": [controller.host, controller.port],
+        "user": controller.admin_user,
+        "password": controller.admin_password,
+        "ca_file": str(controller.ca_path),
+    }
+    if way == DIRECT:
+        return _read_in_a_process(given, {})
+    string = relay.connection_string(_CONNECTION)
+    listener: AbstractContextManager[object] = HybridConnectionManager(string, relay.ca_path)
+    if way == NODE:
+        listener = NodeListener(string, relay.ca_path, f"{controller.host}:{controller.port}")
+    with listener:
+        key = relay.connections[_CONNECTION].rules["send"].key
+        return _read_in_a_process(
+            given | {"relay": relay.host, "key": key}, {"SSL_CERT_FILE": str(relay.ca_path)}
+        )
+
+
+def _read_in_a_process(given: dict[str, Any], environment: dict[str, str]) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.tunnel", json.dumps(given)]
+    done = subprocess.run(
+        command,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    if done.returncode:
+        raise RuntimeError(f"a reading failed: {done.stderr.strip()[-800:]}")
+    cost: dict[str, float] = json.loads(done.stdout)
+    return cost
+
+
+def ratios(costs: Costs, way: str) -> list[float]:
+    """Return, round by round, how much of the direct way's throughput a way has."""
+    return [direct["read"] / other["read"] for direct, other in zip(costs[DIRECT], costs[way], strict=True)]
+
+
+def _row(way: str, costs: Costs) -> list[str]:
+    return [
+        way,
+        "1" if way == DIRECT else spread(ratios(costs, way), 2),
+        *(spread([cost[name] for cost in costs[way]], 2) for name in ("read", "cpu", "connect")),
+    ]
+
+
+def verdict(costs: Costs) -> str:
+    """Say whether the goal was met in this run."""
+    sentences = []
+    for way in costs:
+        if way != DIRECT:
+            ratio = statistics.median(ratios(costs, way))
+            sentences.append(f"{way}: {ratio:.2f}, {'met' if ratio >= GOAL else '**not met**'}")
+    return f"Goal: at least {GOAL:g} of the direct way's throughput. {'; '.join(sentences)}."
+
+
+def _sign_in(given: dict[str, Any]) -> Session:
+    server = given["server"]
+    config = DirectoryConfig(
+        id="bench",
+        servers=(server,),
+        user=given["user"],
+        password=given["password"],
+        ca_file=given["ca_file"],
+    )
+    (endpoint,) = config.endpoints({server: tuple(given["at"])})
+    if "relay" in given:
+        relay = RelayConfig(given["relay"], {server: _CONNECTION}, Signatures("send", given["key"]))
+        endpoint = Tunnel(relay).open(endpoint)
+    return Session(endpoint, config, config.tls_context(), Meter())
+
+
+def main() -> None:
+    """Read once and print the cost."""
+    given = json.loads(sys.argv[1])
+    begun = time.perf_counter()
+    session = _sign_in(given)
+    connected, cpu = time.perf_counter(), time.process_time()
+    entries = sum(len(page) for page in session.pages(PEOPLE, _FILTER, ATTRIBUTES))
+    read, cpu = time.perf_counter() - connected, time.process_time() - cpu
+    session.close()
+    print(json.dumps({"entries": entries, "read": read, "cpu": cpu, "connect": connected - begun}))
+
+
+if __name__ == "__main__":
+    main()
