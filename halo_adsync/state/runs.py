@@ -162,4 +162,6 @@ def run_of(row: Row) -> Run:
     run: Run = build(Run, json.loads(unpack_text("data", row.values)))
     for time in (run.requested, *filter(None, (run.finished, run.paused_until, run.approved, run.rejected))):
         moment(time)
+    if (row.partition, row.key) != (run.customer, run_key(run.id)):
+        raise ValueError("a run of another id or customer")
     return replace(run, counts={**no_counts(), **run.counts}, agents={**no_agents(), **run.agents})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -165,6 +165,7 @@ def again(write: Callable[..., Any], read: Callable[..., Any]) -> Callable[[Any,
 
 
 BROKEN = Row(CONTOSO, f"link|{GUID}", {})
+OTHER_RUN = replace(DATA_ROWS[3], values=rows.pack_text("data", json.dumps({**asdict(A_RUN), "id": "-1"})))
 NESTED = replace(DATA_ROWS[1], values={"data": "[" * DEEP})
 LINKS, PLACES, LINES, RUNS, LEAVERS, KEEPS, DECISIONS, PARKED = map(spoilt, DATA_ROWS)
 NOTES = packed(next(rows.note_rows(CONTOSO, RUN, [CHANGE, CHANGE])))
@@ -178,7 +179,8 @@ DECODERS = (
     Decoder("rows: places", PLACES, rows.place_of, Place, RowUnreadable,
             again(lambda place: rows.place_row(CONTOSO, place), rows.place_of), known=(NESTED,)),
     Decoder("rows: lines", LINES, line_of, Line, RowUnreadable),
-    Decoder("rows: runs", RUNS, run_of, Run, RowUnreadable, usable),
+    Decoder("rows: runs", RUNS, run_of, Run, RowUnreadable, usable,
+            known=(OTHER_RUN,)),
     Decoder("rows: notes", NOTES, rows.notes_of, list[Change], RowUnreadable),
     Decoder("rows: leavers", LEAVERS, known_rows.leaver_of, Leaver, RowUnreadable,
             again(lambda leaver: known_rows.leaver_row(CONTOSO, leaver), known_rows.leaver_of)),
