@@ -37,32 +37,17 @@ def attribute_value(name: str, values: Sequence[bytes]) -> AttributeValue | None
         name: the attribute's lower-case name without options.
         values: as the server gave them.
     """
-    texts = [text for text in _texts(name, values) if text and text.strip()]
+    convert = _CONVERTERS.get(name, bytes.decode)
+    try:
+        converted = [convert(value) for value in values]
+    except ValueError:
+        converted = [_base64(value) for value in values]
+    texts = [text for text in converted if text and text.strip()]
     if len(texts) > 1:
         texts = sorted(set(texts))
     if not texts:
         return None
     return texts[0] if len(texts) == 1 else tuple(texts)
-
-
-def _texts(name: str, values: Sequence[bytes]) -> list[str | None]:
-    convert = _converter(name)
-    try:
-        return [convert(value) for value in values]
-    except ValueError:
-        return [_base64(value) for value in values]
-
-
-def _converter(name: str) -> Callable[[bytes], str | None]:
-    if name in _GUIDS:
-        return guid_from_bytes
-    if name in _SIDS:
-        return sid_from_bytes
-    if name in _FILETIMES:
-        return _filetime
-    if name in _GENERALIZED_TIMES:
-        return _generalized_time
-    return _base64 if name in _BINARY else bytes.decode
 
 
 def _base64(value: bytes) -> str:
@@ -76,3 +61,13 @@ def _filetime(value: bytes) -> str | None:
 
 def _generalized_time(value: bytes) -> str:
     return iso(datetime_from_generalized_time(value.decode()))
+
+
+_CONVERTERS: dict[str, Callable[[bytes], str | None]] = {
+    **dict.fromkeys(_GUIDS, guid_from_bytes),
+    **dict.fromkeys(_SIDS, sid_from_bytes),
+    **dict.fromkeys(_FILETIMES, _filetime),
+    **dict.fromkeys(_GENERALIZED_TIMES, _generalized_time),
+    **dict.fromkeys(_BINARY, _base64),
+}
+"""How a value becomes text; of any other attribute it is UTF-8."""

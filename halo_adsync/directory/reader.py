@@ -28,7 +28,7 @@ from halo_adsync.directory.groups import nested_groups, with_all_values
 from halo_adsync.directory.people import PersonCodec
 from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
 from halo_adsync.directory.staff import deleted_filter, guids_filter, members_filter
-from halo_adsync.directory.tree import Containers, count_people, dn_key
+from halo_adsync.directory.tree import Containers, count_people, dn_key, dn_keys
 from halo_adsync.errors import IncompleteRead
 from halo_adsync.model import DirectoryRead, ObjectGuid, Person
 
@@ -72,7 +72,8 @@ class Reader:
             left = self._pages_by_guid(request, sorted(staff.linked - {person.guid for person in agents}))
             agents += self._accounts(left, request, set(), managers, progress)
         known = (*people, *agents) if members or request.managers else ()
-        names = {dn_key(person.dn): person.guid for person in known}
+        keys = dn_keys(person.dn for person in known)
+        names = {key: person.guid for key, person in zip(keys, known, strict=True)}
         return DirectoryRead(
             directory=self._config.id,
             netbios=netbios,

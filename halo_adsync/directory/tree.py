@@ -132,8 +132,12 @@ def _walk(top: RawEntry, children: dict[str, list[RawEntry]]) -> Iterator[Contai
 
 
 def _parent(entry: RawEntry) -> str:
+    return _parent_name(entry.dn)
+
+
+def _parent_name(dn: str) -> str:
     try:
-        return parent_dn(entry.dn)
+        return parent_dn(dn)
     except ValueError as error:
         raise IncompleteRead(f"The directory answered with a name that cannot be read: {error}") from None
 
@@ -148,3 +152,20 @@ def dn_key(dn: str) -> str:
         return canonical_dn(dn)
     except ValueError as error:
         raise IncompleteRead(f"The directory answered with a name that cannot be read: {error}") from None
+
+
+def dn_keys(dns: Iterable[str]) -> Iterator[str]:
+    """Yield the canonical forms of names; that of what many stand in is worked out once.
+
+    Raises:
+        IncompleteRead: one is no distinguished name.
+    """
+    above: dict[str, str] = {}
+    for dn in dns:
+        parent = _parent_name(dn)
+        if not parent:
+            yield dn_key(dn)
+            continue
+        if parent not in above:
+            above[parent] = dn_key(parent)
+        yield f"{dn_key(dn[: -len(parent)].rstrip(' ')[:-1])},{above[parent]}"

@@ -22,6 +22,7 @@ from halo_adsync.directory.entry import (
     parse_dn,
     sid_from_bytes,
 )
+from halo_adsync.directory.tree import dn_keys
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import ObjectGuid
 
@@ -127,3 +128,20 @@ def test_filters_are_right_or_refused(text: str) -> None:
     assert checked_filter(checked) == checked
     if checked:
         as_ldap3_reads(checked)
+
+
+@given(st.lists(NAMES.filter(bool), max_size=5), st.sampled_from([",", ", ", " ,", " , "]), PAIRS)
+def test_names_together_are_as_each_alone(names: list[Any], comma: str, top: tuple[str, str]) -> None:
+    """The canonical forms of many names are those of each, also where they share what they stand in."""
+    dns = [comma.join(str(format_dn([rdn])) for rdn in (*name, (top,))) for name in names]
+    dns += [dns[0].swapcase(), f"CN=x,{dns[0]}", f"CN=y{comma}{dns[0]}"] if dns else []
+    valid = [dn for dn in dns if is_name(dn)]
+    assert list(dn_keys(valid)) == [canonical_dn(dn) for dn in valid]
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text is a distinguished name."""
+    try:
+        return bool(parse_dn(text))
+    except ValueError:
+        return False
