@@ -1,4 +1,4 @@
-"""The WebSocket to the relay, against servers that do not behave."""
+"""The WebSocket to the relay and the line through it, against servers that do not behave."""
 
 import contextlib
 import socket
@@ -14,7 +14,11 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from devstack.certificates import CertificateAuthority
-from halo_adsync.directory.wire import LARGEST, Wire
+from halo_adsync.directory.tunnel import MOST_WAITING, _Line
+from halo_adsync.directory.wire import LARGEST, PIECE, Wire
+
+ENDLESS = 100_000_000
+"""More bytes than the buffers of this machine's sockets hold."""
 
 type Behaviour = Callable[[ssl.SSLSocket], None]
 type Serve = Callable[[Behaviour], str]
@@ -72,7 +76,7 @@ def test_line_without_an_answer_to_pings(serve: Serve) -> None:
 
     def mute(stream: ssl.SSLSocket) -> None:
         upgrade(stream)
-        done.wait(10)
+        done.wait(30)
 
     wire = Wire(serve(mute), "token", 10, 0.05)
     wait_for_end(wire)
@@ -154,3 +158,61 @@ def test_no_answer_in_time(serve: Serve) -> None:
 
     with pytest.raises(TimeoutError):
         Wire(serve(trickling), "token", 0.5, 60)
+
+
+def flood(one: socket.socket, most: int) -> int:
+    """Send until nothing more is taken, and return how many bytes were."""
+    one.settimeout(1)
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < most:
+            sent += one.send(bytes(65536))
+    return sent
+
+
+def test_what_waits_for_the_relay_is_bounded(serve: Serve) -> None:
+    """When the relay does not read, LDAP is not read either."""
+    done = threading.Event()
+
+    def deaf(stream: ssl.SSLSocket) -> None:
+        upgrade(stream)
+        done.wait(20)
+
+    wire = Wire(serve(deaf), "token", 10, 60)
+    line = _Line(wire)
+    with socket.create_connection(("127.0.0.1", line.port)) as near:
+        assert flood(near, ENDLESS) < ENDLESS
+        assert MOST_WAITING <= len(wire.waiting) <= MOST_WAITING + 2 * PIECE
+    done.set()
+    line.close()
+
+
+def test_what_waits_for_ldap_is_bounded(serve: Serve) -> None:
+    """When LDAP does not read, the relay is not read either; what was sent before its end still arrives."""
+    sent: list[int] = []
+
+    def generous(stream: ssl.SSLSocket) -> None:
+        protocol = upgrade(stream)
+        stream.settimeout(1)
+        taken = 0
+        with contextlib.suppress(TimeoutError):
+            while taken < ENDLESS:
+                protocol.send_binary(bytes(65536))
+                stream.sendall(b"".join(protocol.data_to_send()))
+                taken += 65536
+        sent.append(taken)
+
+    line = _Line(Wire(serve(generous), "token", 10, 60))
+    with socket.create_connection(("127.0.0.1", line.port)) as near:
+        until = time.monotonic() + 20
+        while not sent and time.monotonic() < until:
+            time.sleep(0.01)
+        assert sent[0] < ENDLESS
+        near.settimeout(10)
+        got = 0
+        while piece := near.recv(65536):
+            got += len(piece)
+            time.sleep(0.002)  # slower than the relay, so that something waits when that ends
+    assert got >= sent[0]
+    assert line.fate is not None
+    line.close()
