@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.directory.dn import canonical_dn
-from halo_adsync.directory.port import ReadRequest, StaffRequest
+from halo_adsync.directory.port import ReadRequest, StaffRequest, Watch
 from halo_adsync.model import ObjectGuid
 
 
@@ -28,6 +28,17 @@ def guids_request(
 ) -> ReadRequest:
     """Say how to find accounts by GUID, whether they are in scope or not."""
     return replace(account_request(customer, directory, "", anchors), guids=guids)
+
+
+def watch_of(customer: Customer, directory: DirectoryBlock) -> Watch:
+    """Say which changes of a directory are wanted."""
+    return Watch(
+        directory.delta,
+        customer.attributes(),
+        customer.scope.filter,
+        customer.settings_digest(),
+        managers=customer.reads_managers(),
+    )
 
 
 def read_request(

@@ -7,6 +7,7 @@ from halo_adsync.bootstrap import Builder
 from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.customer_login import Entra
 from halo_adsync.errors import ConfigurationError, HaloAdSyncError, IncompleteRead
+from halo_adsync.following import how_followed
 from halo_adsync.model import Meter
 from halo_adsync.state.store import Store
 
@@ -37,7 +38,7 @@ def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
         return
     yield Finding(f"{len(set(customer.secrets()))} secrets are there")
     for block in customer.directories:
-        yield from _directory(builder, block)
+        yield from _directory(builder, customer, block)
     try:
         with builder.halo(customer, Meter(), lambda: None) as halo:
             yield Finding(halo.check())
@@ -50,8 +51,6 @@ def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
 
 def unused(customer: Customer) -> Iterator[str]:
     """Say which blocks of the file this version does not act on yet."""
-    if any(directory.delta != "off" for directory in customer.directories) and customer.schedule.delta:
-        yield "schedule: a delta run reads the whole directory in this version, as a full one does"
     if customer.notify:
         yield "notify: this version sends no notifications; the block is kept for the one that does"
 
@@ -64,17 +63,19 @@ def _missing_secrets(builder: Builder, customer: Customer) -> Iterator[Finding]:
             yield Finding(str(error), error)
 
 
-def _directory(builder: Builder, block: DirectoryBlock) -> Iterator[Finding]:
+def _directory(builder: Builder, customer: Customer, block: DirectoryBlock) -> Iterator[Finding]:
     """Read the directory; where it has several servers, sign in to each, so that none fails unseen."""
     try:
         with builder.directory(block, Meter()) as directory:
             people = sum(counted.people for counted in directory.containers(lambda _: None))
             failing = directory.unreachable() if len(block.servers) > 1 else ()
+            followed = how_followed(directory, customer, block)
     except HaloAdSyncError as error:
         yield Finding(f"directory {block.id}: {error}", error)
         return
     way = "" if block.connect == "direct" else f" through the relay {block.connect.relay.namespace}"
     yield Finding(f"directory {block.id} answers{way}, and shows {people} people's accounts")
+    yield Finding(f"directory {block.id}: {followed}")
     for sentence in failing:
         yield Finding(f"directory {block.id}: {sentence}", IncompleteRead(sentence))
 

@@ -187,12 +187,17 @@ def mirror(
     with told():
         store, services = builder().store(), builder().services()
         found = store.customer(customer)
-        state = state_of(customer)
-        anchors, footing = state.anchors(), state.footing()
+        known = state_of(customer).known()
         wish = Wish(top, site_level, client_level, tuple(branch or ()), clean, follow)
-        reads = _read_directories(found, anchors, hidden=as_json)
+        reads = _read_directories(found, known.anchors, hidden=as_json)
         proposal = propose(
-            found, reads, anchors, wish, now=services.now(), target=services.target, footing=footing
+            found,
+            reads,
+            known.anchors,
+            wish,
+            now=services.now(),
+            target=services.target,
+            footing=known.footing,
         )
         if write and store.customer(customer) != found:
             raise Busy(

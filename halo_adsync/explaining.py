@@ -69,7 +69,7 @@ def find_account(services: Services, customer: Customer, key: str, meter: Meter)
     if not key.strip() or any("\ud800" <= character <= "\udfff" for character in key):
         raise BadRequest("Name a person by GUID, DN, logon name, UPN or mail address, in valid text.")
     found: list[Account] = []
-    anchors = services.store(meter).of(customer.key).anchors()
+    anchors = services.store(meter).of(customer.key).known().anchors
     for block in customer.directories:
         with services.open_directory(block, meter) as directory:
             read = directory.read(account_request(customer, block, key, anchors), lambda _: None)

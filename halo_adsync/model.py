@@ -107,6 +107,30 @@ class DirectoryRead:
     """The accounts of this read by canonical DN; empty unless managers were asked for."""
     staff: tuple[Person, ...] = ()
     """The accounts that are agents, or were, wherever they stand; some are among `people` as well."""
+    server: str = ""
+    """The DNS name of the domain controller that answered."""
+    watched: frozenset[ObjectGuid] = frozenset()
+    """Groups, nested ones included, and containers other than OUs that say something about people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Up to where one directory's changes have been followed, and on which domain controller."""
+
+    method: str
+    """`dirsync` or `usn`."""
+    server: str
+    """The controller's DNS name."""
+    database: str
+    """The invocationId of its database: one that was restored has another (MS-ADTS, 3.1.1.1.9)."""
+    position: str
+    """DirSync's cookie in base64, or the last update sequence number that was seen."""
+    digest: str
+    """What the customer's file was when this began."""
+    blind: bool = False
+    """The account cannot see deleted objects."""
+    watched: tuple[ObjectGuid, ...] = ()
+    """Whose change concerns everybody: groups, and containers other than OUs."""
 
 
 @dataclass(frozen=True, slots=True)

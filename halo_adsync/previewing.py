@@ -164,7 +164,7 @@ def _trial(customer: Customer, expression: str, name: str, halo_fields: Collecti
 
 
 def _everybody(services: Services, trial: Customer, target: Target, facts: Facts) -> Sequence[Subject]:
-    anchors = services.store(Meter()).of(trial.key).anchors()
+    anchors = services.store(Meter()).of(trial.key).known().anchors
     reads = []
     for block in trial.directories:
         told = partial(services.progress, f"Reading {block.id}", total=None)

@@ -19,7 +19,7 @@ def readiness(services: Services, customer: Customer) -> Readiness:
     Raises:
         IncompleteRead, DirectoryRefused: nothing is said on half a directory.
     """
-    anchors = services.store(Meter()).of(customer.key).anchors()
+    anchors = services.store(Meter()).of(customer.key).known().anchors
     reads = []
     for block in customer.directories:
         request = read_request(customer, block, anchors)

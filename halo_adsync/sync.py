@@ -10,10 +10,12 @@ customer's lease and works on it for one slice. Whatever happens to the worker, 
 
 import logging
 import resource
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Any
 
 from halo_adsync.applying import Applier
 from halo_adsync.customer import Customer
@@ -26,8 +28,9 @@ from halo_adsync.errors import (
     StateUnavailable,
     TooManyFailures,
 )
+from halo_adsync.following import is_settled
 from halo_adsync.halo.port import Halo
-from halo_adsync.model import Meter, ObjectGuid
+from halo_adsync.model import Cursor, Meter, ObjectGuid
 from halo_adsync.pausing import LOOK_BACK, rest
 from halo_adsync.plan.guard import judge, safe_lines
 from halo_adsync.plan.select import only
@@ -38,9 +41,10 @@ from halo_adsync.state.lease import Lease
 from halo_adsync.state.lines import with_failed
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status, new_run_id
-from halo_adsync.state.store import CustomerState
+from halo_adsync.state.store import CustomerState, Known
 
 _log = logging.getLogger(__name__)
+NOTHING: Mapping[str, Any] = {}
 SLICE_SECONDS = 480.0
 """How long a slice on the queue goes on taking new batches: far below the host's time limit."""
 
@@ -118,19 +122,13 @@ class Sync:
         store = self._services.store(meter)
         customer = store.customer(request.customer)
         state = store.of(customer.key)
-        run = state.find_run(request.run)
-        if run is None:  # a message that somebody else put on the queue
-            run = _queued(request, self._services.now())
-            state.add_run(run)
-        if not run.status.is_open:
-            return run
         try:
-            lease = state.lease(run.id)
+            lease = state.lease(request.run)
         except Busy as busy:
-            return self._skip(run, state, busy)
+            return self._skip(self._recorded(request, state), state, busy)
         part = _Slice(customer, state, lease, meter, monotonic() + slice_seconds)
         try:
-            run = state.run(run.id)  # as it is now that nobody else can go on with it
+            run = self._recorded(request, state)  # as it is now that nobody else can go on with it
             if not run.status.is_open:
                 lease.release()
                 return run
@@ -145,6 +143,14 @@ class Sync:
             with suppress(StateUnavailable):
                 lease.hand_over()  # whoever tries this run again may do so at once
             raise
+
+    def _recorded(self, request: Request, state: CustomerState) -> Run:
+        """Return the run that is asked for; one that is not recorded is somebody else's message."""
+        run = state.find_run(request.run)
+        if run is None:
+            run = _queued(request, self._services.now())
+            state.add_run(run)
+        return run
 
     def fail(self, request: Request, message: str) -> Run | None:
         """Settle a run whose message could not be worked on: the queue gave up on it."""
@@ -161,10 +167,11 @@ class Sync:
 
     def _slice(self, run: Run, part: _Slice) -> Run:
         try:
-            self._check_instance(part)
+            known = part.state.known()
+            self._check_instance(part, known)
             with self._services.open_halo(part.customer, part.meter, part.lease.pulse) as halo:
                 if run.status is not Status.APPLYING:
-                    run = self._plan(run, part, halo)
+                    run = self._plan(run, part, known, halo)
                 if run.status is Status.APPLYING:
                     run = self._apply(run, part, halo)
         except (LeaseLost, BudgetSpent):
@@ -174,51 +181,56 @@ class Sync:
         except KeyboardInterrupt:
             stopped = HaloAdSyncError("The run was interrupted; the next one goes on from what is done.")
             return self._broken(part.state.run(run.id), part, stopped)
-        if run.status is Status.APPLYING and run.settled < run.allowed:
+        if run.status is not Status.APPLYING:
+            return self._finish(run, part)
+        if run.settled < run.allowed:
             return self._hand_over(run, part, 0)
-        if run.status is Status.APPLYING and run.settled < run.total:
-            run = replace(run, status=Status.BLOCKED)
-        if run.status is Status.APPLYING:
-            failed = run.counts["failed"] or run.agents["failed"] or run.others_failed
-            run = replace(run, status=Status.PARTIAL if failed else Status.OK)
-            if run.read:
-                part.state.keep_baseline(run.read, part.lease)
-        return self._finish(run, part)
+        if run.settled < run.total:
+            return self._finish(replace(run, status=Status.BLOCKED), part)
+        return self._got_through(run, part)
 
-    def _plan(self, run: Run, part: _Slice, halo: Halo) -> Run:
+    def _got_through(self, run: Run, part: _Slice) -> Run:
+        """Finish a run whose plan is settled, and keep what the next one goes on from."""
+        failed = run.counts["failed"] or run.agents["failed"] or run.others_failed
+        cursors = run.cursors if is_settled(run, part.state) else {}
+        run = replace(run, status=Status.PARTIAL if failed else Status.OK)
+        return self._finish(run, part, read=run.read, cursors=cursors)
+
+    def _plan(self, run: Run, part: _Slice, known: Known, halo: Halo) -> Run:
         """Read, plan, guard and store; the run is then `planned`, `blocked` or `applying`."""
-        mode = "reconcile" if run.mode == "reconcile" else "full"  # there is no cursor to read a delta from
+        whole = not run.person
+        mode = run.mode if whole or run.mode == "reconcile" else "full"
         run = replace(run, mode=mode, status=Status.RUNNING, batch_size=part.customer.halo.batch_size)
         part.state.save_run(run, part.lease)
-        whole = not run.person
         planner = Planner(self._services, part.customer, mode, part.meter, part.lease.pulse)
         retry = not (whole or run.dry_run)  # who asks for one person has mended something
-        planned = planner.plan(part.state, halo, run.id, counts=whole, retry=retry)
+        planned = planner.plan(part.state, known, halo, run.id, counts=whole, retry=retry)
         plan = planned.plan if whole else only(planned.plan, ObjectGuid(run.person))
         violations = judge(part.customer, plan, planned.ground)
         allowed = safe_lines(part.customer, plan, planned.ground)
         status = Status.BLOCKED if violations and not allowed else Status.APPLYING
         run = replace(run, status=Status.PLANNED if run.dry_run else status)
         shown = planned.ground.read if whole and planned.ground.read != planned.ground.before else {}
-        run = replace(run, allowed=allowed, read=shown)
+        run = replace(run, mode=plan.mode, allowed=allowed, read=shown, cursors=planned.cursors)
         if whole and not violations and not run.dry_run:
             part.state.keep_leavers(planned.leavers, planned.leavers_before, part.lease)
             part.state.unpark(planned.over, part.lease)
         learnt = (planned.places, planned.anchors)
         return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=planned.footing)
 
-    def _check_instance(self, part: _Slice) -> None:
+    def _check_instance(self, part: _Slice, known: Known) -> None:
         """Refuse to use the links of one Halo instance on another: the same ids are other people there."""
-        customer, url, known = part.customer.id, part.customer.halo.url.lower(), part.state.instance()
-        if known == url:
+        customer, url = part.customer.id, part.customer.halo.url.lower()
+        if known.instance == url:
             return
-        if known is None or not (part.state.links() or part.state.places() or part.state.agent_links()):
-            part.state.keep_instance(url, part.lease)
+        state = part.state
+        if known.instance is None or not (state.links() or state.places() or state.agent_links()):
+            state.keep_instance(url, part.lease)
         else:
             raise ConfigurationError(
-                f"halo.url is {url} now, but the links of {customer} lead to users of {known}: put the old"
-                f" address back, or forget the links with `halo-adsync customer remove {customer}` and apply"
-                " the file again."
+                f"halo.url is {url} now, but the links of {customer} lead to users of {known.instance}: put"
+                f" the old address back, or forget the links with `halo-adsync customer remove {customer}`"
+                " and apply the file again."
             )
 
     def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
@@ -238,6 +250,8 @@ class Sync:
 
     def _skip(self, run: Run, state: CustomerState, busy: Busy) -> Run:
         """Record that another run was going on; an earlier slice of this run is no other run."""
+        if not run.status.is_open:
+            return run
         if run.status is not Status.QUEUED or busy.holder == run.id:
             raise busy
         now = self._services.now().isoformat()
@@ -266,11 +280,17 @@ class Sync:
             _log.error("The schedule of customer %s rests until %s: %s", run.customer, until, error)
         return self._finish(run, part)
 
-    def _finish(self, run: Run, part: _Slice) -> Run:
+    def _finish(
+        self,
+        run: Run,
+        part: _Slice,
+        *,
+        read: Mapping[str, int] = NOTHING,
+        cursors: Mapping[str, Cursor] = NOTHING,
+    ) -> Run:
         finished = "" if run.status is Status.BLOCKED else self._services.now().isoformat()
         run = replace(run, finished=finished, cost=part.cost(run), orderly=True)
-        part.state.save_run(run, part.lease)
-        part.lease.release()
+        part.state.end_run(run, part.lease, read=read, cursors=cursors)
         return run
 
 

@@ -1,5 +1,6 @@
 """How answers get from ldap3's socket into entries: messages that hold one never reach ldap3's decoder."""
 
+from collections.abc import Callable
 from typing import Any
 
 from halo_adsync.directory.ber import DamagedAnswerError, messages, search_entry
@@ -22,6 +23,8 @@ class Answers:
 
     def __init__(self, connection: Any, most: int) -> None:
         self._entries: list[RawEntry] = []
+        self.sink: Callable[[RawEntry], None] | None = None
+        """Where entries go at once instead of being kept, however many there are."""
         self._most = most
         self._waiting = connection.strategy
         self._messages = messages(lambda: connection.socket.recv(_CHUNK))
@@ -45,5 +48,5 @@ class Answers:
             number, dn, attributes = found
             if number not in self._waiting._outstanding or len(self._entries) == self._most:  # noqa: SLF001
                 raise DamagedAnswerError("an entry came that nobody has asked for")
-            self._entries.append(RawEntry.received(dn, attributes))
+            (self.sink or self._entries.append)(RawEntry.received(dn, attributes))
         return []

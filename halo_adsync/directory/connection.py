@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, Connection, Server, Tls
@@ -34,6 +34,10 @@ _DOMAIN_SCOPE = ("1.2.840.113556.1.4.1339", False, None)
 
 # "Return deleted objects" (Microsoft: LDAP_SERVER_SHOW_DELETED_OID).
 _SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
+
+type Take = Callable[[RawEntry], None]
+type Controls = Iterable[tuple[str, bool, bytes | None]]
+"""Each with its OID, whether it is critical, and its value in BER."""
 
 
 class ServerFailedError(Exception):
@@ -103,14 +107,36 @@ class Session:
             cookie = control["value"]["cookie"]
             yield page
 
-    def find(self, dn: str, attributes: Iterable[str]) -> RawEntry | None:
-        """Read one object; None if it is not there.
+    def stream(
+        self, base: str, search_filter: str, attributes: Iterable[str], take: Take, controls: Controls
+    ) -> dict[str, Any]:
+        """Search a subtree in one answer of any length, and give each entry to `take` as it comes.
+
+        Returns:
+            The result as it was, with its code, message and controls: it is the caller's to judge.
+
+        Raises:
+            ServerFailedError: the answer did not come, or was damaged.
+        """
+        self._meter.ldap_searches += 1
+        self._answers.sink = take
+        try:
+            _, result = self._search(
+                base, search_filter, attributes, search_scope=SUBTREE, controls=list(controls)
+            )
+        finally:
+            self._answers.sink = None
+        return result
+
+    def find(self, dn: str, attributes: Iterable[str], *, deleted: bool = False) -> RawEntry | None:
+        """Read one object; None if it is not there. With `deleted` it may be one of deleted objects.
 
         Raises:
             ServerFailedError: no answer, or one that ended with anything but success.
         """
         self._meter.ldap_searches += 1
-        entries, result = self._search(dn, EVERYTHING, attributes, search_scope=BASE)
+        controls = [_DOMAIN_SCOPE, _SHOW_DELETED] if deleted else [_DOMAIN_SCOPE]
+        entries, result = self._search(dn, EVERYTHING, attributes, search_scope=BASE, controls=controls)
         if result["result"] in {RESULT_NO_SUCH_OBJECT, RESULT_INVALID_DN_SYNTAX}:
             return None
         self._check(result)
@@ -132,7 +158,7 @@ class Session:
                 dereference_aliases=DEREF_NEVER,
                 attributes=list(attributes),
                 auto_escape=False,
-                **{"controls": [_DOMAIN_SCOPE], **options},
+                **options,
             )
             entries = self._answers.take()
             result: dict[str, Any] = self._connection.result

@@ -28,12 +28,16 @@ __all__ = [
     "EVERYTHING",
     "GROUP",
     "GUID",
+    "HIGHEST_USN",
     "IDENTITY",
+    "INVOCATION",
     "MANAGER",
     "MEMBER",
     "NETBIOS",
     "PEOPLE",
     "ROOT_DSE",
+    "SERVER",
+    "SETTINGS",
     "STATE",
     "AccountControl",
     "RawEntry",
@@ -71,6 +75,9 @@ STATE = ("userAccountControl", "accountExpires")
 IDENTITY = frozenset({GUID, *STATE})
 """What is read of every person, whatever the customer's file asks for."""
 ROOT_DSE = ("defaultNamingContext", "configurationNamingContext")
+SERVER, SETTINGS = "dnsHostName", "dsServiceName"
+HIGHEST_USN = "highestCommittedUSN"
+INVOCATION = "invocationId"
 GROUP = (GUID, "objectClass", MEMBER)
 NETBIOS = "nETBIOSName"
 CONTAINERS = (

@@ -14,6 +14,7 @@ _ITEM = re.compile(
     rf"|(?::dn)?:{_RULE}:={_VALUE}"
     rf"|{_ATTRIBUTE}=(?:\*|(?:\*?{_VALUE})(?:\*{_VALUE})*\*?))(?=\))"
 )
+_NAMED = re.compile(r"\(\s*([A-Za-z][A-Za-z0-9-]*)[;A-Za-z0-9.:-]*\s*[~<>]?=")
 _OPERATOR = re.compile(r"\s*([&|!])")
 _BLANK = re.compile(r"\s*")
 _PLAIN = re.compile(rb"[^!-~]|[()*\\]")
@@ -46,6 +47,11 @@ def checked_filter(text: str) -> str:
     if at != len(text):
         raise _wrong(text, at, "one filter in parentheses; join several as (&(...)(...))")
     return only
+
+
+def attributes_of(text: str) -> frozenset[str]:
+    """Return the names of the attributes that a filter asks about, without options."""
+    return frozenset(match[1] for match in _NAMED.finditer(text))
 
 
 def _filters(text: str, at: int, depth: int) -> tuple[list[str], int]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Self
 from halo_adsync.directory.config import DirectoryConfig, Endpoint
 from halo_adsync.directory.connection import ServerFailedError, Session
 from halo_adsync.directory.entry import canonical_dn, people_filter
-from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
+from halo_adsync.directory.port import Changes, CountedContainer, Progress, ReadRequest, StaffRequest, Watch
 from halo_adsync.directory.reader import Reader
 from halo_adsync.errors import ConfigurationError, DirectoryRefused, IncompleteRead
-from halo_adsync.model import DirectoryRead, Meter, ObjectGuid
+from halo_adsync.model import Cursor, DirectoryRead, Meter, ObjectGuid
 
 if TYPE_CHECKING:
     from halo_adsync.directory.tunnel import Tunnel
@@ -73,6 +73,15 @@ class LdapDirectory:
         """
         _check(request)
         return self._complete(lambda reader: reader.read(request, progress))
+
+    def changes(self, since: Cursor | None, watch: Watch) -> Changes:
+        """Return what changed since a cursor; without one that is of use, where changes begin to be followed.
+
+        Raises:
+            IncompleteRead: as for `read`.
+            DirectoryRefused: as for `read`.
+        """
+        return self._complete(lambda reader: reader.changes(since, watch))
 
     def tombstones(self, guids: Iterable[ObjectGuid]) -> frozenset[ObjectGuid]:
         """Return which of these accounts were deleted, as far as the account may see deleted objects.

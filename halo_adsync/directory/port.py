@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from halo_adsync.model import Container, DirectoryRead, ObjectGuid
+from halo_adsync.model import Container, Cursor, DirectoryRead, ObjectGuid
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,34 @@ class ReadRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Which changes of a directory are wanted."""
+
+    method: str
+    """`dirsync`, `usn`, or `auto`: the first of these that the domain controller takes."""
+    attributes: frozenset[str]
+    """Names of the attributes that matter, besides identity, state and place."""
+    filter: str
+    """The further filter (RFC 4515), whose attributes matter as well; may be empty."""
+    digest: str
+    """Stands for the customer's file: a cursor of another one is of no use."""
+    managers: bool = False
+    """Whether somebody's change is one of those who name them as their manager, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since a cursor."""
+
+    cursor: Cursor | None
+    """From where to follow next; None where changes cannot be followed."""
+    people: frozenset[ObjectGuid] = frozenset()
+    """Whose accounts changed, were moved or deleted; some may be no people."""
+    everybody: str = ""
+    """Why these are not all, so that everybody has to be read; empty where they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class CountedContainer:
     """A container with the number of people in it, not counting its sub-containers."""
 
@@ -70,6 +98,15 @@ class Directory(Protocol):
         Raises:
             IncompleteRead: a server stopped answering, a named OU or group is not there, a page was missing.
             DirectoryRefused: no server accepted the account, or none proved to be who it should be.
+        """
+        ...
+
+    def changes(self, since: Cursor | None, watch: Watch) -> Changes:
+        """Return what changed since a cursor; without one that is of use, where changes begin to be followed.
+
+        Raises:
+            IncompleteRead: as for `read`.
+            DirectoryRefused: as for `read`.
         """
         ...
 

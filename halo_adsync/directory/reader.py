@@ -1,20 +1,25 @@
 """One pass over a directory on one server: everything that a read request asks for, or an error."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from itertools import batched
 
+from halo_adsync.directory.changes import Follower, is_ou
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.connection import Session
 from halo_adsync.directory.entry import (
     GROUP,
     GUID,
+    HIGHEST_USN,
     IDENTITY,
     MANAGER,
     MEMBER,
     NETBIOS,
     PEOPLE,
     ROOT_DSE,
+    SERVER,
+    SETTINGS,
     RawEntry,
     guid_dn,
     is_group,
@@ -26,11 +31,11 @@ from halo_adsync.directory.entry import (
 from halo_adsync.directory.filters import both
 from halo_adsync.directory.groups import nested_groups, with_all_values
 from halo_adsync.directory.people import PersonCodec
-from halo_adsync.directory.port import CountedContainer, Progress, ReadRequest, StaffRequest
+from halo_adsync.directory.port import Changes, CountedContainer, Progress, ReadRequest, StaffRequest, Watch
 from halo_adsync.directory.staff import deleted_filter, guids_filter, members_filter
 from halo_adsync.directory.tree import Containers, count_people, dn_key, dn_keys
 from halo_adsync.errors import IncompleteRead
-from halo_adsync.model import DirectoryRead, ObjectGuid, Person
+from halo_adsync.model import Cursor, DirectoryRead, ObjectGuid, Person
 
 GUIDS_AT_ONCE = 100
 """How many objects one search looks for by GUID: about 5 KiB of filter."""
@@ -63,6 +68,9 @@ class Reader:
         excluded = {anchors[dn] for dn in request.exclude}
         everybody = self._pages_of_people(request, anchors)
         people = self._accounts(everybody, request, excluded, managers, progress)
+        if request.guids is not None and request.managers:
+            chiefs = self._pages_of_people(replace(request, guids=self._unread(managers, people)), anchors)
+            people += self._accounts(chiefs, request, excluded, managers, progress)
         agents: tuple[Person, ...] = ()
         if request.staff:
             within = {one.guid: one.dn for dn in staff.groups for one in nested[dn]}.values()
@@ -84,7 +92,28 @@ class Reader:
             managers=_canonical(managers),
             names=names if request.managers else {},
             staff=agents,
+            server=self._root.text(SERVER) or "",
+            watched=frozenset(group.guid for found in nested.values() for group in found)
+            | self._plain_containers(people),
         )
+
+    def changes(self, since: Cursor | None, watch: Watch) -> Changes:
+        """Return what changed since a cursor; see `port.Directory.changes`."""
+        return Follower(self._session, self._root, self._domain, watch).changes(since)
+
+    def _unread(self, managers: Mapping[ObjectGuid, str], people: Iterable[Person]) -> frozenset[ObjectGuid]:
+        """Return the managers who are not among the people."""
+        there = {dn_key(person.dn) for person in people}
+        names = sorted(name for name in set(managers.values()) if dn_key(name) not in there)
+        found = (self._session.find(name, (GUID,)) for name in names)
+        return frozenset(entry.guid for entry in found if entry is not None)
+
+    def _plain_containers(self, people: Iterable[Person]) -> frozenset[ObjectGuid]:
+        """Return the containers that people stand in and that are no OUs, which are watched in any case."""
+        tree = self._containers.tree
+        parents = {person.parent for person in people}
+        above = {container for parent in parents for container in tree.ancestry(parent)}
+        return frozenset(one.guid for one in above if not is_ou(one.dn))
 
     def count(self, progress: Progress) -> tuple[CountedContainer, ...]:
         """Return the containers with the people directly in each; see `port.Directory.containers`."""
@@ -100,7 +129,7 @@ class Reader:
 
     @cached_property
     def _root(self) -> RawEntry:
-        root = self._session.find("", ROOT_DSE)
+        root = self._session.find("", (*ROOT_DSE, SERVER, SETTINGS, HIGHEST_USN))
         if root is None or not all(root.text(name) for name in ROOT_DSE):
             raise IncompleteRead(
                 f"{self._session.server} does not say which domain it holds: it is no Active Directory "

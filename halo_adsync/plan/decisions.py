@@ -30,7 +30,7 @@ def _match(decision: Decision, halo: HaloSide, claims: int) -> Match:
         why_not = "a General User"
     elif user.client not in halo.mapped():
         why_not = "who stands in a client that is not mapped"
-    elif claims > 1 or any(link.user == user.id for link in halo.links.values()):
+    elif claims > 1 or user.id in halo.linked():
         why_not = "who is somebody else's"
     if why_not:
         return Match(conflict=f"{decision.actor} chose Halo user {decision.user}, {why_not}: choose again")

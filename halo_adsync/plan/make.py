@@ -59,8 +59,7 @@ def match_people(customer: Customer, survey: Survey, halo: HaloSide) -> dict[Obj
         for subject in subjects
         if subject.person.guid not in halo.decisions or _is_to_be_created(subject, halo)
     ]
-    taken = {link.user for link in halo.links.values()}
-    taken |= {found.user.id for found in decided.values() if found.user is not None}
+    taken = halo.linked() | {found.user.id for found in decided.values() if found.user is not None}
     mapped = halo.mapped()  # whom people chose by hand was read wherever it stands
     users = (user for user in halo.users.values() if user.id not in taken and user.client in mapped)
     return decided | match(newcomers, users, ladder(customer))

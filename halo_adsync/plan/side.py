@@ -28,6 +28,12 @@ class HaloSide:
     """What is known of people who may have left."""
     parked: Mapping[str, Parked] = field(default_factory=dict)
     """The records whose time to be tried again has not come yet, by key."""
+    others: frozenset[HaloUserId] = frozenset()
+    """The users of linked people whom the plan is not about."""
+
+    def linked(self) -> frozenset[HaloUserId]:
+        """Return the users who belong to somebody: no newcomer may be one of them."""
+        return self.others | {link.user for link in self.links.values()}
 
     def is_active(self, link: Link) -> bool:
         """Tell whether somebody is active in Halo, as far as that is known."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import batched
 
 from halo_adsync.model import (
+    Cursor,
     CustomerId,
     CustomField,
     Decision,
@@ -21,7 +22,23 @@ from halo_adsync.state.lease import Lease
 from halo_adsync.state.lines import ROOM
 from halo_adsync.state.table import Conflict, Operation, Row, Table
 
-INSTANCE, CUSTOM_FIELDS, BASELINE = "instance", "custom-fields", "baseline"
+ANCHORS, BASELINE, CURSORS = "anchors", "baseline", "cursors"
+CUSTOM_FIELDS, INSTANCE = "custom-fields", "instance"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a run has to know before it reads anything; each as `Knowledge` returns it by itself."""
+
+    anchors: Mapping[str, ObjectGuid] = field(default_factory=dict)
+    baseline: Mapping[str, int] | None = None
+    cursors: Mapping[str, Cursor] = field(default_factory=dict)
+    """Up to where the changes of each directory have been followed, by its id."""
+    decisions: Mapping[ObjectGuid, Decision] = field(default_factory=dict)
+    footing: Footing = field(default_factory=Footing)
+    instance: str | None = None
+    keeps: Mapping[ObjectGuid, Keep] = field(default_factory=dict)
+    leavers: Mapping[ObjectGuid, Leaver] = field(default_factory=dict)
 
 
 class Knowledge:
@@ -29,6 +46,27 @@ class Knowledge:
 
     def __init__(self, table: Table, customer: CustomerId, now: Callable[[], datetime]) -> None:
         self._table, self.customer, self._now = table, customer, now
+
+    def known(self) -> Known:
+        """Return what is known, in one query: nothing else stands between these keys."""
+        found = {row.key: row for row in self._table.query(self.customer, ANCHORS, "link|")}
+
+        def one[Kept](key: str, read: Callable[[Row], Kept], otherwise: Kept) -> Kept:
+            return read(found[key]) if key in found else otherwise
+
+        def each(prefix: str) -> list[Row]:
+            return [row for key, row in sorted(found.items()) if key.startswith(prefix)]
+
+        return Known(
+            anchors=one(ANCHORS, known_rows.anchors_of, {}),
+            baseline=one(BASELINE, known_rows.numbers_of, None),
+            cursors=one(CURSORS, known_rows.cursors_of, {}),
+            decisions={one.guid: one for one in map(known_rows.decision_of, each("decision|"))},
+            footing=known_rows.footing_of(each("footing|")),
+            instance=one(INSTANCE, known_rows.url_of, None),
+            keeps={one.guid: one for one in map(known_rows.keep_of, each("keep|"))},
+            leavers={one.guid: one for one in map(known_rows.leaver_of, each("leaver|"))},
+        )
 
     def decisions(self) -> dict[ObjectGuid, Decision]:
         """Return what people decided, by GUID."""
@@ -91,21 +129,6 @@ class Knowledge:
         for some in batched(gone, ROOM, strict=False):
             lease.transact(some)
 
-    def baseline(self) -> dict[str, int] | None:
-        """Return how many people each directory showed at the last complete run; None before the first."""
-        row = self._table.get(self.customer, BASELINE)
-        return known_rows.numbers_of(row) if row else None
-
-    def keep_baseline(self, read: Mapping[str, int], lease: Lease) -> None:
-        """Keep how many people each directory showed, for the next run to be judged by."""
-        row = Row(self.customer, BASELINE, rows.pack_text("data", rows.to_json(dict(read))))
-        lease.transact([Operation("put", row)])
-
-    def anchors(self) -> dict[str, ObjectGuid]:
-        """Return the GUIDs that the DNs of the customer's file were resolved to, by `directory id|DN`."""
-        row = self._table.get(self.customer, "anchors")
-        return known_rows.anchors_of(row) if row else {}
-
     def custom_fields(self) -> dict[str, CustomField | None]:
         """Return what is known of the custom fields of the customer's mapping, by lower-case name."""
         row = self._table.get(self.customer, CUSTOM_FIELDS)
@@ -116,17 +139,6 @@ class Knowledge:
         text = rows.to_json({name: asdict(field) if field else None for name, field in fields.items()})
         row = Row(self.customer, CUSTOM_FIELDS, rows.pack_text("data", text))
         self._table.transact(self.customer, [Operation("put", row)])
-
-    def footing(self) -> Footing:
-        """Return from where the customer's OUs are counted."""
-        return known_rows.footing_of(
-            list(self._table.query(self.customer, "footing|", rows.after("footing|")))
-        )
-
-    def instance(self) -> str | None:
-        """Return the address of the Halo instance that the links lead to; None before the first plan."""
-        row = self._table.get(self.customer, INSTANCE)
-        return known_rows.url_of(row) if row else None
 
     def keep_instance(self, url: str, lease: Lease) -> None:
         """Keep which Halo instance the links lead to."""

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from halo_adsync.model import CustomField, Decision, Footing, Keep, Leaver, ObjectGuid, Parked
+from halo_adsync.model import Cursor, CustomField, Decision, Footing, Keep, Leaver, ObjectGuid, Parked
 from halo_adsync.state.rows import pack_text, packed, to_json, unpack_text, unpacked
 from halo_adsync.state.shapes import build, moment, reads
 from halo_adsync.state.table import Row
@@ -20,6 +20,19 @@ def _row(customer: str, key: str, kept: Any) -> Row:
 def _data(row: Row) -> Any:
     """Read what such a row holds."""
     return json.loads(unpack_text("data", row.values))
+
+
+def cursors_row(customer: str, key: str, cursors: Mapping[str, Cursor]) -> Row:
+    """Write up to where the changes of each directory have been followed."""
+    text = to_json({directory: asdict(cursor) for directory, cursor in cursors.items()})
+    return Row(customer, key, pack_text("data", text))
+
+
+@reads
+def cursors_of(row: Row) -> dict[str, Cursor]:
+    """Read up to where the changes of each directory have been followed, by its id."""
+    cursors: dict[str, Cursor] = build(Mapping[str, Cursor], _data(row))
+    return cursors
 
 
 def decision_key(guid: str) -> str:
@@ -100,6 +113,11 @@ def parked_of(row: Row) -> Parked:
     parked: Parked = build(Parked, _data(row))
     moment(parked.until)
     return parked
+
+
+def names_row(customer: str, key: str, values: Mapping[str, int] | Mapping[str, str]) -> Row:
+    """Write numbers or texts by name."""
+    return Row(customer, key, pack_text("data", to_json(dict(values))))
 
 
 @reads

@@ -23,6 +23,9 @@ CLOCKS_DIFFER = 60.0
 """Seconds by which the clocks of two workers may differ."""
 KEY = "lease"
 
+_GOES_ON: Mapping[str, Scalar] = {}
+_RELEASED: Mapping[str, Scalar] = {"run": "", "until": "0"}
+
 
 def is_held(table: Table, customer: str, run: str, now: datetime) -> bool:
     """Tell whether a run holds its customer's lease, or may take it up again for its next slice."""
@@ -102,16 +105,18 @@ class Lease:
         if holder not in {"", self.run}:
             self.previous = holder
 
-    def transact(self, operations: Sequence[Operation]) -> None:
+    def transact(self, operations: Sequence[Operation], ends: Mapping[str, Scalar] = _GOES_ON) -> None:
         """Do these operations of the customer's partition and renew the lease, or neither.
 
-        At most 99 operations, because the lease is the hundredth.
+        Args:
+            operations: what to write, at most 99, because the lease is the hundredth.
+            ends: what the lease's row holds then, where it is not simply renewed.
 
         Raises:
             LeaseLost: the lease has passed to another run.
         """
         for _ in range(2):
-            mine = self._next(self._row.etag)
+            mine = self._next(self._row.etag, ends)
             try:
                 etags = self._table.transact(self._customer, [*operations, Operation("replace", mine)])
             except Conflict as conflict:
@@ -148,23 +153,30 @@ class Lease:
         """Keep the lease for this run's next slice, which may take it at once."""
         self._end({"handed_over": True})
 
-    def release(self) -> None:
-        """Let the next run in."""
-        self._end({"run": "", "until": "0"})
+    def release(self, operations: Sequence[Operation] = ()) -> None:
+        """Let the next run in; with a last write, in the same transaction.
+
+        Raises:
+            LeaseLost: there is something to write, and the lease has passed to another run.
+        """
+        if operations:
+            self.transact(operations, _RELEASED)
+        else:
+            self._end(_RELEASED)
 
     def _end(self, changes: Mapping[str, Scalar]) -> None:
-        row = self._next(self._row.etag)
-        ended = replace(row, values={**row.values, **changes})
+        ended = self._next(self._row.etag, changes)
         with suppress(Conflict):  # it has passed to another run already
             self._table.transact(self._customer, [Operation("replace", ended)])
 
-    def _next(self, etag: str) -> Row:
+    def _next(self, etag: str, changes: Mapping[str, Scalar] = _GOES_ON) -> Row:
         values: dict[str, Scalar] = {
             "run": self.run,
             "until": repr(self._now().timestamp() + SECONDS),
             "handed_over": False,
             "session": self._session,
             "nonce": secrets.token_hex(8),
+            **changes,
         }
         return Row(self._customer, KEY, values, etag)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-from halo_adsync.model import CustomerId, Meter, RunId
+from halo_adsync.model import Cursor, CustomerId, Meter, RunId
 from halo_adsync.plan.types import AGENT_BUCKETS, BUCKETS, Violation
 from halo_adsync.state.rows import pack_text, run_key, to_json, unpack_text
 from halo_adsync.state.shapes import build, moment, reads
@@ -93,6 +93,8 @@ class Run:
     """How many lines may be applied without anybody's consent; with it, all."""
     read: Mapping[str, int] = field(default_factory=dict)
     """How many people each directory showed, by its id."""
+    cursors: Mapping[str, Cursor] = field(default_factory=dict, repr=False)
+    """From where the changes of each directory are followed once the run has got through."""
     strikes: int = 0
     """Which run in a row this is that was stopped because too much failed; 0 for one that was not."""
     paused_until: str = ""

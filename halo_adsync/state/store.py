@@ -1,6 +1,6 @@
 """The store: what the sync keeps of each customer, and the customers themselves."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,11 +10,11 @@ from itertools import batched
 from halo_adsync.customer import Customer
 from halo_adsync.customer_file import parse, plain
 from halo_adsync.errors import NotFound
-from halo_adsync.model import CustomerId, Footing, HaloUserId, Link, ObjectGuid, Place, RunId
+from halo_adsync.model import Cursor, CustomerId, Footing, HaloUserId, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Record, Violation
 from halo_adsync.state import known_rows, rows
 from halo_adsync.state.history import History
-from halo_adsync.state.knowledge import Knowledge
+from halo_adsync.state.knowledge import ANCHORS, BASELINE, CURSORS, Knowledge, Known
 from halo_adsync.state.lease import KEY as LEASE_KEY
 from halo_adsync.state.lease import Lease, is_held
 from halo_adsync.state.lines import (
@@ -31,10 +31,12 @@ from halo_adsync.state.newcomers import Newcomers
 from halo_adsync.state.runs import RUN_ID, Run, Status, new_run_id, run_of, run_row
 from halo_adsync.state.table import Conflict, Operation, Row, Table
 
-__all__ = ["CustomerState", "Line", "Settled", "Store"]
+__all__ = ["CustomerState", "Known", "Line", "Settled", "Store"]
 
 CUSTOMERS = "$customers"
 """The partition of the customer files. No customer's id begins with a dollar sign."""
+AT_ONCE = 100
+"""Up to so many links are read one by one; for more it is cheaper to read all."""
 WAITS_AT_MOST = timedelta(hours=1)
 """A request that no worker took by then is lost: a timer may ask anew."""
 
@@ -157,6 +159,13 @@ class CustomerState(Knowledge):
         found = self._table.query(self.customer, "link|", rows.after("link|"))
         return {link.guid: link for link in map(rows.link_of, found)}
 
+    def links_of(self, guids: Collection[ObjectGuid]) -> dict[ObjectGuid, Link]:
+        """Return these accounts' links, as far as they have one."""
+        if len(guids) > AT_ONCE:
+            return {guid: link for guid, link in self.links().items() if guid in guids}
+        found = (self._table.get(self.customer, rows.link_key(guid)) for guid in guids)
+        return {link.guid: link for link in (rows.link_of(row) for row in found if row)}
+
     def agent_links(self) -> dict[ObjectGuid, Link]:
         """Return every link to an agent, by GUID."""
         found = self._table.query(self.customer, "agent|", rows.after("agent|"))
@@ -219,6 +228,24 @@ class CustomerState(Knowledge):
         """Write a run's row under the lease."""
         lease.transact([Operation("put", run_row(run))])
 
+    def end_run(
+        self, run: Run, lease: Lease, *, read: Mapping[str, int], cursors: Mapping[str, Cursor]
+    ) -> None:
+        """Write a run's row for the last time, with what the next one goes on from, and let that one in.
+
+        Args:
+            run: the run.
+            lease: its lease.
+            read: how many people each directory showed; empty where that is to stay as it was.
+            cursors: from where the changes of each directory are followed; empty likewise.
+        """
+        ended = [run_row(run)]
+        if read:
+            ended.append(known_rows.names_row(self.customer, BASELINE, read))
+        if cursors:
+            ended.append(known_rows.cursors_row(self.customer, CURSORS, cursors))
+        lease.release([Operation("put", row) for row in ended])
+
     def skip_run(self, run: Run) -> None:
         """Write the row of a run that never had the lease, unless a worker took the run up meanwhile."""
         row = self._run_row(run.id)
@@ -266,11 +293,9 @@ class CustomerState(Knowledge):
             notes=len(notes),
             settings=plan.settings,
         )
-        operations = [Operation("put", run_row(run))]
-        if anchors is not None:
-            kept = Row(self.customer, "anchors", rows.pack_text("data", rows.to_json(dict(anchors))))
-            operations.append(Operation("put", kept))
-        lease.transact(operations)
+        kept = [] if anchors is None else [known_rows.names_row(self.customer, ANCHORS, anchors)]
+        if work or kept:  # else there is nothing to go on with, and the run's end is written soon
+            lease.transact([Operation("put", row) for row in (run_row(run), *kept)])
         return run
 
     def lines(self, run: Run, start: int = 0) -> Iterator[Line]:

@@ -96,7 +96,7 @@ def wrong_password(world: World, _: ExitStack) -> None:
 FAILURES: dict[str, list[Break]] = {
     "refuses connections": [refuses],
     "dies in the middle of a page": [faulty(die_after=entries) for entries in range(0, 14, 1 if SOAK else 4)],
-    "is cut off": [cut_off(share / 100) for share in range(0, 96, 2 if SOAK else 19)],
+    "is cut off": [cut_off(share / 100) for share in range(0, 86, 2 if SOAK else 17)],
     "hangs": [faulty(hang=True)],
     "answers garbage": [faulty(garbage=True)],
     "size limit": [faulty(result=SIZE_LIMIT)],

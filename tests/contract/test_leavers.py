@@ -309,14 +309,14 @@ def test_an_emptied_directory_is_refused_and_counts_for_nothing(stage: Stage, di
 
 def test_half_a_read_is_refused_and_counts_for_nothing(stage: Stage, directory: Directory) -> None:
     """The run fails, exit status 5, and names the server; the whole read after it finds no change."""
-    baseline = stage.state.baseline()
+    baseline = stage.state.known().baseline
     directory.faults.die_after = HEADCOUNT - 1
     for _ in range(4):
         run = go(stage)
         assert (run.status, run.cause, exit_status(run)) == (Status.FAILED, "IncompleteRead", 5)
         assert f"localhost:{directory.ldaps_port} ended the connection" in run.message
     assert stage.writes() == []
-    assert (stage.state.leavers(), stage.state.baseline()) == ({}, baseline)
+    assert (stage.state.leavers(), stage.state.known().baseline) == ({}, baseline)
     directory.faults.die_after = None
     assert people(go(stage)) == {}
     assert all(link.active for link in stage.state.links().values())

@@ -165,7 +165,7 @@ def fill(state: CustomerState) -> Run:
 
 def held(state: CustomerState, run: Run) -> list[object]:
     """Return everything that is kept of a customer."""
-    kept = [state.links(), state.places(), state.anchors(), state.decisions(), state.runs(10)]
+    kept = [state.links(), state.places(), state.known().anchors, state.decisions(), state.runs(10)]
     return [*kept, state.find_run(run.id), list(state.lines(run)), state.notes(run)]
 
 
@@ -261,7 +261,7 @@ def test_links_places_and_anchors_come_back_as_they_were(state: CustomerState) -
     assert state.linked(Record.USER) == {link.guid: link.user for link in LINKS}
     assert state.linked(Record.AGENT) == {}
     assert state.places() == {place.key: place for place in PLACES}
-    assert state.anchors() == ANCHORS
+    assert state.known().anchors == ANCHORS
 
 
 def test_a_link_that_became_shorter_keeps_nothing_of_the_old_one(state: CustomerState) -> None:

@@ -1,0 +1,133 @@
+"""Following: whom a delta concerns, and from where the next one goes on.
+
+A delta is sound only where the directory can say everything that changed. Where one cannot (an OU moved, a
+group that people depend on changed, another domain controller answered, the customer's file is another), the
+run reads everybody, by itself, and says why.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from halo_adsync.asking import watch_of
+from halo_adsync.customer import Customer, DirectoryBlock
+from halo_adsync.directory.port import Changes, Directory
+from halo_adsync.model import Cursor, DirectoryRead, ObjectGuid
+from halo_adsync.plan.parking import key_of
+from halo_adsync.plan.types import Record
+from halo_adsync.state.runs import Run
+from halo_adsync.state.store import CustomerState, Known
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the directories say of their changes."""
+
+    cursors: Mapping[str, Cursor]
+    """From where to follow next, by the directory's id; without those that cannot be followed."""
+    concerned: frozenset[ObjectGuid] | None
+    """Whom the run is about; None where it is about everybody."""
+    warnings: tuple[str, ...] = ()
+
+    def about(self, reads: Sequence[DirectoryRead]) -> frozenset[ObjectGuid] | None:
+        """Return whom the plan is about: the concerned, and who was read because of them."""
+        if self.concerned is None:
+            return None
+        return self.concerned | {person.guid for read in reads for person in read.people}
+
+    def kept(self, reads: Sequence[DirectoryRead]) -> dict[str, Cursor]:
+        """Return the cursors to keep once the run has got through.
+
+        One of a domain controller that did not answer the read as well is of no use: what it says has changed
+        may not have reached the one that did. A read of everybody finds out what is to be watched.
+        """
+        kept = {}
+        for read in reads:
+            cursor = self.cursors.get(read.directory)
+            if cursor is not None and cursor.server == read.server:
+                watched = tuple(sorted(read.watched)) if self.concerned is None else cursor.watched
+                kept[read.directory] = replace(cursor, watched=watched)
+        return kept
+
+
+_LET_SEE = "let it list and read the container Deleted Objects (docs/security.md)"
+UNFOLLOWED = Followed({}, None)
+"""For a run that is no customer's whole business."""
+
+
+def follow(
+    customer: Customer, opened: Mapping[str, Directory], state: CustomerState, known: Known, mode: str
+) -> Followed:
+    """Ask every directory what changed.
+
+    Args:
+        customer: whose directories.
+        opened: each of them, by its id.
+        state: the customer's.
+        known: what is known of it.
+        mode: only a `delta` is about some people; any other run learns where to follow changes from.
+
+    Raises:
+        IncompleteRead, DirectoryRefused: a directory did not answer.
+    """
+    found: dict[str, Changes] = {}
+    for block in customer.directories:
+        if block.delta == "off":
+            found[block.id] = Changes(None, everybody="delta is off for it")
+        else:
+            found[block.id] = opened[block.id].changes(known.cursors.get(block.id), watch_of(customer, block))
+    cursors = {name: changes.cursor for name, changes in found.items() if changes.cursor is not None}
+    if mode != "delta":
+        return Followed(cursors, None)
+    reasons = tuple(
+        f"Directory {name}: everybody was read, because {changes.everybody}."
+        for name, changes in found.items()
+        if changes.everybody
+    )
+    if reasons:
+        return Followed(cursors, None, reasons)
+    concerned = {guid for changes in found.values() for guid in changes.people}
+    concerned |= {guid for guid, leaver in known.leavers.items() if leaver.tickets}
+    concerned |= known.decisions.keys()
+    concerned.update(_waiting(customer, state))
+    return Followed(cursors, frozenset(concerned), tuple(_blind(cursors)))
+
+
+def how_followed(directory: Directory, customer: Customer, block: DirectoryBlock) -> str:
+    """Say how a directory's changes can be followed, and whether deletions are among them.
+
+    Raises:
+        IncompleteRead, DirectoryRefused: it did not answer.
+    """
+    if block.delta == "off":
+        return "its changes are not followed, because delta is off"
+    changes = directory.changes(None, watch_of(customer, block))
+    if changes.cursor is None:
+        return f"its changes cannot be followed: {changes.everybody or 'every way is refused'}"
+    way = {"dirsync": "DirSync", "usn": "update sequence numbers"}[changes.cursor.method]
+    seen = f"but not deletions: {_LET_SEE}" if changes.cursor.blind else "deletions among them"
+    return f"its changes are followed by {way}, {seen}"
+
+
+def is_settled(run: Run, state: CustomerState) -> bool:
+    """Tell whether a run that got through its plan left nothing behind that no later run would look at."""
+    failed = [line.change for line in state.lines(run) if line.status == "failed"]
+    return not failed or {key_of(change) for change in failed} <= state.parked().keys()
+
+
+def _waiting(customer: Customer, state: CustomerState) -> Iterator[ObjectGuid]:
+    """Yield those of whom something is still to be done: refused records, and tickets of new people."""
+    for key in state.parked():
+        record, _, guid = key.partition("|")
+        if record != Record.AGENT.value:
+            yield ObjectGuid(guid)
+    if customer.onboarding.ticket is not None:
+        yield from state.newcomers.due()
+
+
+def _blind(cursors: Mapping[str, Cursor]) -> Iterator[str]:
+    for name, cursor in cursors.items():
+        if cursor.blind:
+            yield (
+                f"Directory {name}: who was deleted is noticed by full runs only, because this account cannot"
+                f" see deleted objects; {_LET_SEE}."
+            )

@@ -1,0 +1,99 @@
+"""Deltas: only who changed is looked at, and all ends as if everybody had been."""
+
+import pytest
+
+from devstack.directory import Directory
+from devstack.directory.edits import escape_rdn
+from halo_adsync.state.runs import Run, Status
+from tests.contract.sync_stage import DOMAIN, HEADCOUNT, PEOPLE, Stage, crew, directory, dn, go, rules, stage
+
+__all__ = ["directory", "stage"]
+
+
+def people(run: Run) -> dict[str, int]:
+    """Return the buckets that are not empty."""
+    return {bucket: number for bucket, number in run.counts.items() if number}
+
+
+@pytest.fixture
+def settled(stage: Stage) -> Stage:
+    """A customer whose people are all in Halo, and whose changes are followed."""
+    rules(stage, policy="full")
+    assert go(stage, mode="delta").mode == "full", "the first run reads everybody"
+    stage.halo.forget_requests()
+    return stage
+
+
+def test_no_change_costs_next_to_nothing(settled: Stage) -> None:
+    """One bind, three searches, no request to Halo, not even for a token, and few transactions."""
+    run = go(settled, mode="delta")
+    assert (run.mode, run.status, people(run)) == ("delta", Status.OK, {})
+    assert settled.halo.requests == []
+    assert run.cost["ldap_searches"] <= 3
+    assert run.cost["table_transactions"] < 10
+
+
+def test_a_delta_does_what_a_full_run_would(settled: Stage, directory: Directory) -> None:
+    """Changed, moved, disabled, deleted, moved out of scope, new; nobody else is looked at."""
+    directory.modify(dn(1), {"title": "Engineer"})
+    directory.disable(dn(2))
+    (name,) = (name for account, name, _ in crew() if account == "p07")
+    directory.move(dn(7), f"CN={escape_rdn(name)},OU=Leeds,{PEOPLE}")
+    directory.delete(dn(8))
+    (name,) = (name for account, name, _ in crew() if account == "p09")
+    directory.move(dn(9), f"CN={escape_rdn(name)},CN=Users,{DOMAIN}")
+    directory.add_user("Nora New", f"OU=Leeds,{PEOPLE}", sAMAccountName="n1")
+    run = go(settled, mode="delta")
+    assert (run.mode, run.status) == ("delta", Status.OK)
+    assert people(run) == {"create": 1, "update": 1, "move": 1, "deactivate": 3}
+    settled.halo.forget_requests()
+    full = go(settled)
+    assert (full.status, people(full)["unchanged"]) == (Status.OK, HEADCOUNT - 2)
+    assert settled.writes() == []
+
+
+def test_an_ou_that_changes_makes_it_a_full_run(settled: Stage, directory: Directory) -> None:
+    """An OU is renamed, and nothing says who stands in it."""
+    directory.move(f"OU=York,{PEOPLE}", f"OU=Whitby,{PEOPLE}")
+    run = go(settled, mode="delta")
+    assert (run.mode, run.status) == ("full", Status.OK)
+    assert "Directory corp: everybody was read, because an OU was made" in " ".join(run.warnings)
+    assert go(settled, mode="delta").mode == "delta"
+
+
+def test_another_customer_file_makes_it_a_full_run(settled: Stage) -> None:
+    """Whom a new rule touches is known only when everybody is read."""
+    rules(settled, policy="upsert_only")
+    assert go(settled, mode="delta").mode == "full"
+    assert go(settled, mode="delta").mode == "delta"
+
+
+def test_what_failed_is_tried_again_by_the_next_delta(settled: Stage, directory: Directory) -> None:
+    """Halo refused the record, and in the directory nothing about it changes any more."""
+    directory.modify(dn(1), {"title": "Engineer"})
+    settled.halo.faults.add("status", method="POST", path="/api/Users", status=400, times=None)
+    assert go(settled, mode="delta").status is Status.PARTIAL
+    settled.halo.faults.clear()
+    run = go(settled, mode="delta")
+    assert (run.mode, people(run)) == ("delta", {"update": 1})
+    assert people(go(settled, mode="delta")) == {}
+
+
+def test_a_leaver_with_a_ticket_is_looked_at_by_every_delta(settled: Stage, directory: Directory) -> None:
+    """Though the directory says nothing new of them; when the ticket is closed they go."""
+    user = next(int(user["id"]) for user in settled.halo.people if user["login"] == "CORP\\p02")
+    ticket = settled.halo.add_ticket(user)
+    directory.disable(dn(2))
+    assert people(go(settled, mode="delta")) == {"held": 1}
+    assert people(go(settled, mode="delta")) == {"held": 1}
+    settled.halo.close_ticket(ticket)
+    assert people(go(settled, mode="delta")) == {"deactivate": 1}
+    assert people(go(settled, mode="delta")) == {}
+
+
+def test_a_dry_run_moves_no_cursor(settled: Stage, directory: Directory) -> None:
+    """What it saw is seen again."""
+    directory.modify(dn(1), {"title": "Engineer"})
+    assert people(go(settled, mode="delta", dry_run=True)) == {"update": 1}
+    assert people(go(settled, mode="delta")) == {"update": 1}
+    assert people(go(settled, mode="delta")) == {}
