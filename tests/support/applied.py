@@ -35,7 +35,7 @@ def applied(halo: Halo, plan: Plan) -> Halo:
     clients, sites = list(halo.clients), list(halo.sites)
     places, links, users = dict(halo.side.places), dict(halo.side.links), dict(halo.side.users)
     ids = (*(client.id for client in halo.clients), *(site.id for site in halo.sites), *users)
-    for number, change in enumerate(plan.work(), start=max(5_000, *(one + 1 for one in ids))):
+    for number, change in enumerate(plan.work(), start=max([5_000, *(one + 1 for one in ids)])):
         if change.kind is Kind.CREATE_CLIENT:
             places[change.place] = client_there(change, clients, number)
         elif change.kind is Kind.CREATE_SITE:
