@@ -18,9 +18,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FUZZ] = Fuzz()
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Share out the million among the decoders that are asked for, and give a soak the time that it takes."""
+    """Share out the million among the decoders that are left to try, and give a soak its time."""
     held = [item for item in items if "fuzz" in getattr(item, "fixturenames", ())]
     config.stash[FUZZ].decoders = max(1, len(held))
     if SOAK:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from devstack.directory import ber
+from halo_adsync.directory.ber import DamagedAnswerError, messages, search_entry
 from halo_adsync.directory.entry import (
     RawEntry,
     attribute_value,
@@ -23,7 +25,7 @@ from halo_adsync.directory.tree import build_tree, dn_key
 from halo_adsync.errors import ConfigurationError, IncompleteRead
 from halo_adsync.model import AttributeValue, ObjectGuid, Person, Tree
 from tests.support.fuzzing import SECRET, Decoder, Fuzz
-from tests.support.hostile import TEXTS, broken_text, mutated
+from tests.support.hostile import TEXTS, broken_text, mutated, noisy
 
 BASE = "DC=corp,DC=example"
 PARENT = ObjectGuid("5f2c1de0-8f0e-4c63-9f0d-0a1b2c3d4e5f")
@@ -149,6 +151,39 @@ def check_reason(result: Mapping[str, Any], text: str) -> None:
     assert len(text) < 400 + 2 * len(result["description"])
 
 
+ON_THE_WIRE = noisy(ENTRIES.map(lambda given: sent(*given))) | st.binary(max_size=60)
+STREAM = st.lists(ENTRIES, max_size=3).map(lambda some: b"".join(sent(*one) for one in some))
+STREAMS = st.tuples(noisy(STREAM), st.integers(1, 64))
+
+
+def sent(dn: str, attributes: Mapping[str, Sequence[bytes]]) -> bytes:
+    """Return an entry as a server sends it."""
+    parts = (
+        ber.element(ber.SEQUENCE, ber.octets(name), ber.element(ber.SET, *map(ber.octets, values)))
+        for name, values in attributes.items()
+    )
+    entry = ber.element(0x64, ber.octets(dn.encode(errors="replace")), ber.element(ber.SEQUENCE, *parts))
+    return ber.element(ber.SEQUENCE, ber.integer(7), entry)
+
+
+def received(message: bytes) -> Person | None:
+    """Read a person from a message; None where it holds something else."""
+    found = search_entry(message)
+    return None if found is None else person(found[1:])
+
+
+def cut(given: tuple[bytes, int]) -> list[bytes]:
+    """Cut a stream that comes in pieces of so many bytes into messages."""
+    data, size = given
+    pieces = iter(range(0, len(data), max(1, abs(size))))
+    return list(messages(lambda: data[(at := next(pieces, len(data))) : at + max(1, abs(size))]))
+
+
+def check_cut(given: tuple[bytes, int], found: list[bytes]) -> None:
+    """Nothing is lost, changed or made up: the messages are the beginning of the stream."""
+    assert given[0].startswith(b"".join(found))
+
+
 DECODERS = (
     Decoder("LDAP: people", ENTRIES, person, Person, IncompleteRead, check_person,
             known=((BASE, {"objectguid": [bytes(16)], "member;range=0-" + "9" * 5_000: []}),
@@ -156,6 +191,9 @@ DECODERS = (
     Decoder("LDAP: containers", CONTAINERS, lambda some: build_tree(map(entry, some), BASE),
             Tree, IncompleteRead, check_tree, known=([("=" * 9_000, {"objectGUID": [bytes(16)]})],
                    [(name, {"objectGUID": [bytes(16)]}) for name in NAMES[:2]])),
+    Decoder("LDAP: entries on the wire", ON_THE_WIRE, received, Person | None,
+            (DamagedAnswerError, IncompleteRead)),
+    Decoder("LDAP: messages on the wire", STREAMS, cut, list[bytes], DamagedAnswerError, check_cut),
     Decoder("LDAP: groups", ENTRIES, lambda given: is_group(entry(given)), bool, IncompleteRead),
     Decoder("LDAP: values", st.tuples(st.sampled_from([*KEPT, "objectguid", "lockouttime", "cn"]), VALUES),
             lambda given: attribute_value(*given), AttributeValue | None),
