@@ -18,12 +18,13 @@ from devstack.relay import SimulatedRelay, node_listener_missing
 from devstack.samba import SambaDomain, samba_missing
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
+from halo_adsync.directory.relay import RelayConfig
 from halo_adsync.directory.tunnel import Tunnel
 from halo_adsync.model import Meter
 from tests.contract.storage import AnyTable, azure_table
 from tests.support.cutting import Address, CuttingProxy
 from tests.support.emulator import storage_emulator
-from tests.support.relay import Listening, manager_listening, node_listening
+from tests.support.relay import Listening, OwnKeys, manager_listening, node_listening
 
 __all__ = ["storage_emulator"]  # a fixture
 
@@ -44,6 +45,8 @@ class DirectoryStand:
     ca_path: Path
     meter: Meter = field(default_factory=Meter)
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    relay: RelayConfig | None = None
+    """What its two ports are behind, where they are not to be reached directly."""
 
     @property
     def users(self) -> str:
@@ -73,8 +76,10 @@ class DirectoryStand:
             changes: what differs from the right configuration.
         """
         addresses = {f"{HOSTNAME}:636": self.ldaps, f"{HOSTNAME}:389": self.ldap, **(at or {})}
-        self.meter = Meter()
-        return LdapDirectory(replace(self.config, **changes), self.meter, addresses, tunnel)
+        self.meter, config = Meter(), replace(self.config, **changes)
+        if self.relay and not at and self.relay.connections.keys() >= set(config.servers):
+            tunnel = Tunnel(self.relay)
+        return LdapDirectory(config, self.meter, addresses, tunnel)
 
     def person(self, name: str, parent: str, /, **attributes: Values) -> str:
         """Add a person with an account name that nobody else has, and return the DN."""
@@ -145,11 +150,28 @@ def _add_account(stand: DirectoryStand) -> None:
     stand.edits.add_user("svc-halo", stand.users, sAMAccountName="svc-halo", userPassword=PASSWORD)
 
 
-@pytest.fixture(scope="session", params=["demo", pytest.param("samba", marks=pytest.mark.samba)])
+@contextlib.contextmanager
+def relayed_stand() -> Iterator[DirectoryStand]:
+    """Start a demo directory that is reached through a relay, by the likeness of what customers run."""
+    with demo_stand() as (stand, _), SimulatedRelay() as relay, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(relay.ca_path))
+        with (
+            manager_listening(relay, "{}:{}".format(*stand.ldaps), "ldaps"),
+            manager_listening(relay, "{}:{}".format(*stand.ldap), "ldap"),
+        ):
+            connections = {f"{HOSTNAME}:636": "ldaps", f"{HOSTNAME}:389": "ldap"}
+            yield replace(stand, relay=RelayConfig(relay.host, connections, OwnKeys(relay)))
+
+
+@pytest.fixture(scope="session", params=["demo", "relayed", pytest.param("samba", marks=pytest.mark.samba)])
 def directory_stand(request: pytest.FixtureRequest) -> Iterator[DirectoryStand]:
     """One directory of each kind for all tests; every test works in an OU of its own."""
     if request.param == "demo":
         with demo_stand() as (stand, _):
+            yield stand
+        return
+    if request.param == "relayed":
+        with relayed_stand() as stand:
             yield stand
         return
     if missing := samba_missing():

@@ -1,4 +1,8 @@
-"""The tunnel: a directory read through Azure Relay, and every way in which that fails."""
+"""The tunnel: a directory read through Azure Relay, and every way in which that fails.
+
+That everything else about reading a directory is as it is directly, the directory's own contract shows: it is
+told through a relay as well.
+"""
 
 import contextlib
 import logging
@@ -14,27 +18,27 @@ from halo_adsync.directory.config import Endpoint
 from halo_adsync.directory.port import ReadRequest
 from halo_adsync.directory.relay import RelayConfig, Signatures, Tokens
 from halo_adsync.directory.tunnel import Tunnel
-from tests.contract.conftest import HOSTNAME, DirectoryStand
+from tests.contract.conftest import HOSTNAME, PASSWORD, DirectoryStand
 from tests.support.cutting import Address, CuttingProxy
 from tests.support.reading import failure, read, refusal
-from tests.support.relay import CONNECTION, Listening, echo, manager_listening, node_listening
+from tests.support.relay import CONNECTION, Listening, OwnKeys, echo, manager_listening, node_listening
 
 SERVER, SECOND = f"{HOSTNAME}:636", f"{HOSTNAME}:1636"
 OTHER = "contoso-dc02"
+both_directories = pytest.mark.parametrize(
+    "directory_stand", ["demo", pytest.param("samba", marks=pytest.mark.samba)], indirect=True
+)
 
 
 class Given:
-    """A token that was given, or one for each connection by its own key."""
+    """A token that was given."""
 
-    def __init__(self, token: str | SimulatedRelay) -> None:
+    def __init__(self, token: str) -> None:
         self._token = token
 
-    def token(self, resource: str) -> str:
+    def token(self, _resource: str) -> str:
         """Return the token."""
-        if isinstance(self._token, str):
-            return self._token
-        key = self._token.connections[resource.rpartition("/")[2]].rules["send"].key
-        return Signatures("send", key).token(resource)
+        return self._token
 
     def renew(self) -> bool:
         """Have no other."""
@@ -49,7 +53,7 @@ def through(
     ping_seconds: float = 60,
 ) -> Tunnel:
     """Return a tunnel that is right but for what is given."""
-    config = RelayConfig(relay.host, connections or {SERVER: CONNECTION}, tokens or Given(relay))
+    config = RelayConfig(relay.host, connections or {SERVER: CONNECTION}, tokens or OwnKeys(relay))
     return Tunnel(config, ping_seconds=ping_seconds)
 
 
@@ -68,6 +72,7 @@ def demo(
         yield directory_demo
 
 
+@both_directories
 def test_same_people_as_directly(
     relay: SimulatedRelay, relay_listening: Listening, directory_stand: DirectoryStand, directory_ou: str
 ) -> None:
@@ -84,6 +89,7 @@ def test_same_people_as_directly(
         )
 
 
+@both_directories
 def test_start_tls(
     relay: SimulatedRelay, relay_listening: Listening, directory_stand: DirectoryStand, directory_ou: str
 ) -> None:
@@ -237,6 +243,13 @@ def test_second_connection_takes_over(
         assert dying.connections == 1
     assert len(read(stand.open(tunnel=through(relay, servers), servers=(SECOND, SERVER)), ou).people) == 1050
     assert dying.connections == 1
+
+
+def test_password_that_was_rotated(relay: SimulatedRelay, demo: tuple[DirectoryStand, Directory]) -> None:
+    """The second sign-in has a connection of its own."""
+    stand, _ = demo
+    read(stand.open(tunnel=through(relay), password="old", renewed=lambda _: PASSWORD))
+    assert sum("action=connect" in one.target for one in relay.upgrades) == 2
 
 
 @pytest.mark.parametrize("limit", [0, 1000, 100_000])

@@ -43,6 +43,21 @@ def signature(relay: SimulatedRelay, rule: str = "send", *, of: str = CONNECTION
     return sign(f"http://{relay.host}/{of}", rule, key, int(time.time()) + seconds)
 
 
+class OwnKeys:
+    """Tokens by the sending rule of whichever connection is asked for."""
+
+    def __init__(self, relay: SimulatedRelay) -> None:
+        self._relay = relay
+
+    def token(self, resource: str) -> str:
+        """Return a token for `http://HOST/CONNECTION`."""
+        return signature(self._relay, of=resource.rpartition("/")[2])
+
+    def renew(self) -> bool:
+        """Have no other."""
+        return False
+
+
 class Stream:
     """A WebSocket to the relay, for synchronous tests.
 
