@@ -74,7 +74,7 @@ class Gate:
         user, reader = write.user, self._reader
         if user is None:
             return None
-        has_to_be = write.adopts is not None or write.active is not None
+        has_to_be = write.adopts is not None or write.active is not None or write.site is not None
         if has_to_be and reader.client_of(user) is None and reader.details(user) is None:
             return f"Halo has no user {user} any more."
         if reader.is_general(user):

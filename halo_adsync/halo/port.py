@@ -145,7 +145,7 @@ class Halo(Protocol):
         Everything else is refused where it is written: a client or site that is not mapped, a user or agent
         that is not linked and not about to be adopted, one that is another account's by now, a user who
         stands in a client that is not mapped, and a General User. A user is looked at in Halo before it is
-        adopted, deactivated or reactivated, unless it was read since the connection was opened.
+        adopted, moved, deactivated or reactivated, unless it was read since the connection was opened.
         """
         ...
 

@@ -1,6 +1,7 @@
 """Contract: the adapter writes to nobody whom the licence does not cover, whatever it is asked to write."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -76,15 +77,16 @@ def test_a_linked_account_gets_no_second_user(desk: Desk, halo: HaloInstance) ->
     refused(desk, halo, UserWrite(guid(1), other, adopts=""), "is linked to Halo user")
 
 
-@pytest.mark.parametrize("write", [{"adopts": ""}, {"active": False}, {"active": True}])
+@pytest.mark.parametrize("write", [{"adopts": ""}, {"active": False}, {"active": True}, {"site": True}])
 def test_a_user_of_another_client_is_looked_at_and_left_alone(
-    desk: Desk, halo: HaloInstance, fabrikam: tuple[int, int], write: dict[str, str | bool]
+    desk: Desk, halo: HaloInstance, fabrikam: tuple[int, int], write: dict[str, Any]
 ) -> None:
-    """Who was moved to a client that is not mapped is neither adopted nor switched off or on."""
+    """Who was moved to a client that is not mapped is not adopted, fetched back, switched off or on."""
+    write = write | ({"site": HaloSiteId(desk.site)} if "site" in write else {})
     user = HaloUserId(desk.halo.add_user(name="Ann", site_id=fabrikam[1]))
     if "adopts" not in write:
         desk.users[guid(1)] = user
-    refused(desk, halo, UserWrite(guid(1), user, **write), f"stands in client {fabrikam[0]}")  # type: ignore[arg-type]
+    refused(desk, halo, UserWrite(guid(1), user, **write), f"stands in client {fabrikam[0]}")
 
 
 def test_a_linked_user_seen_in_another_client_is_not_written(
