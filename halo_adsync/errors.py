@@ -13,7 +13,7 @@
     │   ├── BudgetSpent             Halo's request budget is used up until `until`
     │   └── StateUnavailable        Table Storage or the queue did not answer
     ├── Refused                     the other side said no; a person has to change something there (exit 5)
-    │   ├── DirectoryRefused        bind or TLS refused: account, password, certificate
+    │   ├── DirectoryRefused        bind, TLS or relay refused: account, password, certificate, token
     │   ├── HaloRefused             sign-in or permission refused
     │   ├── EntraRefused            the same, by Entra or Microsoft Graph
     │   └── RowUnreadable           a row of the app's table holds something else than it should
@@ -94,7 +94,7 @@ class Refused(HaloAdSyncError):
 
 
 class DirectoryRefused(Refused):
-    """A domain controller refused the account, the password or the encryption, or is not who it should be."""
+    """A domain controller refused the account or the encryption, or is another; or its relay refused us."""
 
 
 class HaloRefused(Refused):
