@@ -18,11 +18,12 @@ class Answers:
     Args:
         connection: an ldap3 connection after the TLS handshake: what came before it in clear must not be
             taken for an answer.
-        most: how many entries an operation may have.
+        most: how many entries an operation may have, and how many other messages.
     """
 
     def __init__(self, connection: Any, most: int) -> None:
         self._entries: list[RawEntry] = []
+        self._others = 0
         self.sink: Callable[[RawEntry], None] | None = None
         """Where entries go at once instead of being kept, however many there are."""
         self._most = most
@@ -32,18 +33,21 @@ class Answers:
 
     def take(self) -> list[RawEntry]:
         """Return the entries that came since the last time."""
-        taken, self._entries = self._entries, []
+        taken, self._entries, self._others = self._entries, [], 0
         return taken
 
     def _receive(self) -> list[bytes]:
         """Return the next message that holds no entry, alone in a list; an empty list is the stream's end.
 
         Raises:
-            DamagedAnswerError: what came is no message, no entry, or belongs to no search of this connection.
+            DamagedAnswerError: what came is no message, no entry, without end, or nothing that was asked for.
         """
         for message in self._messages:
             found = search_entry(message)
             if found is None:
+                self._others += 1
+                if self._others > self._most:
+                    raise DamagedAnswerError("an answer does not end")
                 return [message]
             number, dn, attributes = found
             if number not in self._waiting._outstanding or len(self._entries) == self._most:  # noqa: SLF001

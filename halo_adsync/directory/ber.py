@@ -80,14 +80,13 @@ def messages(receive: Callable[[], bytes]) -> Iterator[bytes]:
             continue
         if end - start > LARGEST_MESSAGE:
             raise DamagedAnswerError(f"a message claims to be larger than {LARGEST_MESSAGE >> 20} MiB")
-        parts, missing = [data[at:]], end - len(data)
-        while missing > 0:
+        wanted, arrived = end - at, bytearray(data[at:])
+        while len(arrived) < wanted:
             part = receive()
             if not part:
                 return
-            parts.append(part)
-            missing -= len(part)
-        data, at = b"".join(parts), 0
+            arrived += part
+        data, at = bytes(arrived), 0
 
 
 def search_entry(message: bytes) -> tuple[int, str, Attributes] | None:

@@ -10,7 +10,7 @@ from devstack.directory import ber
 from halo_adsync.directory.answers import Answers
 from halo_adsync.directory.ber import DamagedAnswerError
 
-SEARCH_ENTRY, SEARCH_DONE = 0x64, 0x65
+SEARCH_ENTRY, SEARCH_DONE, SEARCH_REFERENCE = 0x64, 0x65, 0x73
 
 
 def entry(name: str, number: int = 5) -> bytes:
@@ -62,4 +62,16 @@ def test_entry_of_another_request() -> None:
     stream = connection(entry("CN=a", number=4) + DONE)
     Answers(stream, 1000)
     with pytest.raises(DamagedAnswerError, match="nobody has asked for"):
+        stream.strategy.receiving()
+
+
+def test_answers_that_never_end() -> None:
+    """References and notices fill no memory either: as many as entries, then the answer is refused."""
+    reference = message(5, ber.element(SEARCH_REFERENCE, ber.octets("ldap://dc02.corp.example")))
+    stream = connection(*[reference] * 7)
+    answers = Answers(stream, 3)
+    assert [stream.strategy.receiving() for _ in range(3)] == [[reference]] * 3
+    assert answers.take() == []
+    assert [stream.strategy.receiving() for _ in range(3)] == [[reference]] * 3
+    with pytest.raises(DamagedAnswerError, match="does not end"):
         stream.strategy.receiving()
