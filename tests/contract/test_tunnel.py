@@ -8,6 +8,7 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -276,12 +277,12 @@ def test_line_that_the_relay_drops_for_idleness(
 ) -> None:
     """A sign of life in time keeps it; without one it is dropped, and opened anew for the next read."""
     stand, _ = demo
-    relay.faults.idle_seconds = 0.5
+    relay.faults.idle_seconds = 1.5
     for ping_seconds, opened_anew in ((0.1, 0), (60, 1)):
         relay.upgrades.clear()
         with stand.open(tunnel=through(relay, ping_seconds=ping_seconds)) as opened:
             first = opened.read(ReadRequest(frozenset()), lambda _: None)
-            threading.Event().wait(1.5)
+            time.sleep(3)  # twice as long as the relay bears
             assert opened.read(ReadRequest(frozenset()), lambda _: None) == first
         connects = [one for one in relay.upgrades if "action=connect" in one.target]
         assert len(connects) == 1 + opened_anew

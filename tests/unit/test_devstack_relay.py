@@ -199,7 +199,7 @@ def test_line_that_is_cut(relay: SimulatedRelay) -> None:
 
 def test_idle_line(relay: SimulatedRelay) -> None:
     """A sender from whom nothing comes is dropped; one that pings is not."""
-    relay.faults.idle_seconds = 0.6
+    relay.faults.idle_seconds = 1.5
     with (
         Stream(relay, signature(relay), ping_interval=0.1) as kept,
         Stream(relay, signature(relay)) as dropped,
