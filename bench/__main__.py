@@ -11,10 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-from bench import memory, reader, tunnel
+from bench import costs, memory, reader, tunnel
 from bench.report import write_section
 
-SECTIONS = {"reader": reader.run, "memory": memory.run, "tunnel": tunnel.run}
+SECTIONS = {"reader": reader.run, "memory": memory.run, "costs": costs.run, "tunnel": tunnel.run}
 
 
 def main() -> None:

@@ -108,10 +108,10 @@ def how_followed(directory: Directory, customer: Customer, block: DirectoryBlock
     return f"its changes are followed by {way}, {seen}"
 
 
-def is_settled(run: Run, state: CustomerState) -> bool:
-    """Tell whether a run that got through its plan left nothing behind that no later run would look at."""
-    failed = [line.change for line in state.lines(run) if line.status == "failed"]
-    return not failed or {key_of(change) for change in failed} <= state.parked().keys()
+def are_parked(run: Run, state: CustomerState) -> bool:
+    """Tell whether all that failed in a run is parked, so that the next delta looks at it again."""
+    failed = {key_of(line.change) for line in state.lines(run) if line.status == "failed"}
+    return failed <= state.parked().keys()
 
 
 def _waiting(customer: Customer, state: CustomerState) -> Iterator[ObjectGuid]:

@@ -28,7 +28,7 @@ from halo_adsync.errors import (
     StateUnavailable,
     TooManyFailures,
 )
-from halo_adsync.following import is_settled
+from halo_adsync.following import are_parked
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import Cursor, Meter, ObjectGuid
 from halo_adsync.pausing import LOOK_BACK, rest
@@ -192,7 +192,7 @@ class Sync:
     def _got_through(self, run: Run, part: _Slice) -> Run:
         """Finish a run whose plan is settled, and keep what the next one goes on from."""
         failed = run.counts["failed"] or run.agents["failed"] or run.others_failed
-        cursors = run.cursors if is_settled(run, part.state) else {}
+        cursors = run.cursors if not failed or are_parked(run, part.state) else {}
         run = replace(run, status=Status.PARTIAL if failed else Status.OK)
         return self._finish(run, part, read=run.read, cursors=cursors)
 

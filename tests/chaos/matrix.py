@@ -1,13 +1,12 @@
 """The matrix: which fault struck in which phase, and how the runs ended; told as tables."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-SOAK = os.environ.get("SOAK") == "1"
-"""Whether a fault strikes at every place of a phase, not only at some."""
+from tests.support.fuzzing import SOAK
+
 FAILED = "FAILED"
 
 

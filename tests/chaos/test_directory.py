@@ -9,11 +9,12 @@ import pytest
 from devstack.directory import Directory
 from devstack.directory.connection import Faults
 from halo_adsync.state.runs import Status
-from tests.chaos.matrix import SOAK, Matrix
+from tests.chaos.matrix import Matrix
 from tests.chaos.world import CHANGES, FIRST, QUIET, Company, World
 from tests.contract.storage import CONTOSO
 from tests.contract.sync_stage import DOMAIN, PASSWORD, rules
 from tests.support.cutting import CuttingProxy
+from tests.support.fuzzing import SOAK
 
 PART, DAYS = "Directory", (FIRST, CHANGES, QUIET)
 type Break = Callable[[World, ExitStack], None]

@@ -1,0 +1,275 @@
+"""Histories: whatever happens in a directory, deltas end where a full run from nothing would.
+
+A history is a sequence of what administrators do, with a delta after some of it. At its end another Halo, and
+another table, get one full run: both must hold the same people in the same places, with the same values.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from devstack.directory.edits import Edits
+from devstack.halo import SimulatedHalo
+from devstack.memory import MemoryTable
+from halo_adsync.state.runs import Status
+from tests.contract.conftest import DirectoryStand
+from tests.contract.halo_desk import Time
+from tests.contract.sync_stage import Stage, go, rules
+from tests.support.fuzzing import SOAK
+
+HISTORIES = 125 if SOAK else 3
+"""Of each kind of directory, and of each way to follow changes: 500 in a soak."""
+OFTEN = ("add", "change", "move", "run")
+SELDOM = ("clear", "rename", "disable", "enable", "delete", "manager", "join", "leave", "nest")
+OUS = ("add_ou", "rename_ou", "move_ou", "delete_ou")
+WHAT = st.sampled_from((*OFTEN, *OFTEN, *SELDOM, *OUS))
+STEPS = st.lists(st.tuples(WHAT, st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=14)
+
+
+@dataclass
+class Domain:
+    """The part of a directory in which a history happens: OUs, people and groups, by number.
+
+    One person always stays, because nobody at all would rightly be blocked.
+    """
+
+    edits: Edits
+    top: str
+    mark: str
+    ous: list[str] = field(default_factory=list)
+    people: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.inside = self.edits.add_ou("Inside", self.top)
+        self.outside = self.edits.add_ou("Outside", self.top)
+        self.ous = [self.edits.add_ou(name, self.inside) for name in ("Leeds", "York")]
+        for ou in (0, 1, 0):
+            self.add(ou, 0)
+        self.nested = self.edits.add_group(f"Nested {self.mark}", self.outside, self.people[:1])
+        stays = self.edits.add_user("Stays", self.inside, sAMAccountName=f"s{self.mark}")
+        self.group = self.edits.add_group(f"Group {self.mark}", self.outside, [stays, *self.people[1:]])
+
+    def do(self, what: str, one: int, two: int) -> None:
+        """Do one thing, to the objects of these numbers, as far as there are any."""
+        ways: dict[str, Callable[[int, int], None]] = {
+            "add": self.add,
+            "change": lambda person, value: self.modify(person, title=f"T {value}", mail=f"{value}@x.test"),
+            "clear": lambda person, _: self.modify(person, title=None),
+            "disable": lambda person, _: self.switch(person, on=False),
+            "enable": lambda person, _: self.switch(person, on=True),
+            "rename": self.rename,
+            "move": self.move,
+            "delete": lambda person, _: self.delete(person),
+            "manager": self.manager,
+            "join": lambda person, _: self.member(self.group, person, joins=True),
+            "leave": lambda person, _: self.member(self.group, person, joins=False),
+            "nest": lambda person, _: self.nest(inside=bool(person % 2)),
+            "add_ou": self.add_ou,
+            "rename_ou": self.rename_ou,
+            "move_ou": self.move_ou,
+            "delete_ou": self.delete_ou,
+        }
+        ways[what](one, two)
+
+    def add(self, ou: int, _: int) -> None:
+        """Hire somebody."""
+        self.count += 1
+        name = f"Person {self.count}"
+        account = f"h{self.mark}-{self.count}"[:20]
+        if self.ous:
+            parent = self.ous[ou % len(self.ous)]
+            self.people.append(self.edits.add_user(name, parent, sAMAccountName=account, title="New"))
+            if self.count % 2 and hasattr(self, "group"):
+                self.member(self.group, len(self.people) - 1, joins=True)
+
+    def modify(self, person: int, **changes: Any) -> None:
+        """Change attributes."""
+        if self.people:
+            self.edits.modify(self.people[person % len(self.people)], changes)
+
+    def switch(self, person: int, *, on: bool) -> None:
+        """Enable or disable an account."""
+        if self.people:
+            (self.edits.enable if on else self.edits.disable)(self.people[person % len(self.people)])
+
+    def rename(self, person: int, value: int) -> None:
+        """Give somebody another name."""
+        if self.people:
+            self._go(person, f"CN=Renamed {value} {self.count}", self.people[person % len(self.people)])
+            self.count += 1
+
+    def move(self, person: int, ou: int) -> None:
+        """Move somebody to an OU, or out of the scope."""
+        if self.people:
+            places = [*self.ous, self.outside]
+            dn = self.people[person % len(self.people)]
+            self._go(person, dn.split(",", 1)[0], f"x,{places[ou % len(places)]}")
+
+    def delete(self, person: int) -> None:
+        """Delete an account."""
+        if self.people:
+            self.edits.delete(self.people.pop(person % len(self.people)))
+
+    def manager(self, person: int, chief: int) -> None:
+        """Give somebody a manager."""
+        if self.people:
+            self.modify(person, manager=self.people[chief % len(self.people)])
+
+    def member(self, group: str, person: int, *, joins: bool) -> None:
+        """Let somebody join a group, or leave it."""
+        if self.people:
+            dn = self.people[person % len(self.people)]
+            there = [value.decode() for value in self.edits.values(group, "member")]
+            kept = [name for name in there if name.lower() != dn.lower()]
+            self.edits.set_members(group, [*kept, dn] if joins else kept)
+
+    def nest(self, *, inside: bool) -> None:
+        """Put one group into the other, or take it out."""
+        there = [value.decode() for value in self.edits.values(self.group, "member")]
+        kept = [name for name in there if name.lower() != self.nested.lower()]
+        self.edits.set_members(self.group, [*kept, self.nested] if inside else kept)
+
+    def add_ou(self, _: int, __: int) -> None:
+        """Make an OU."""
+        self.count += 1
+        self.ous.append(self.edits.add_ou(f"Office {self.count}", self.inside))
+
+    def rename_ou(self, ou: int, _: int) -> None:
+        """Give an OU another name."""
+        if self.ous:
+            self.count += 1
+            self._go_ou(ou, f"OU=Renamed office {self.count}", self.inside)
+
+    def move_ou(self, ou: int, _: int) -> None:
+        """Move an OU out of the scope, with everybody in it."""
+        if len(self.ous) > 1:
+            old = self.ous.pop(ou % len(self.ous))
+            self.count += 1
+            new = f"OU=Moved {self.count},{self.outside}"
+            self.edits.move(old, new)
+            self._follow(old, new)
+
+    def delete_ou(self, ou: int, _: int) -> None:
+        """Delete an OU, if nobody stands in it."""
+        empty = [dn for dn in self.ous if not any(person.endswith(f",{dn}") for person in self.people)]
+        if empty and len(self.ous) > 1:
+            gone = empty[ou % len(empty)]
+            self.ous.remove(gone)
+            self.edits.delete(gone)
+
+    def _go(self, person: int, rdn: str, below: str) -> None:
+        number = person % len(self.people)
+        new = f"{rdn},{below.split(',', 1)[1]}"
+        if new.lower() != self.people[number].lower():
+            self.edits.move(self.people[number], new)
+            self.people[number] = new
+
+    def _go_ou(self, ou: int, rdn: str, parent: str) -> None:
+        number = ou % len(self.ous)
+        old, self.ous[number] = self.ous[number], f"{rdn},{parent}"
+        self.edits.move(old, self.ous[number])
+        self._follow(old, self.ous[number])
+
+    def _follow(self, old: str, new: str) -> None:
+        self.people = [f"{dn.removesuffix(old)}{new}" if dn.endswith(f",{old}") else dn for dn in self.people]
+
+
+def stage_of(stand: DirectoryStand, domain: Domain, halo: SimulatedHalo, time: Time, delta: str) -> Stage:
+    """Return a customer of that part of the directory, with an empty Halo and an empty table."""
+    host, port = stand.ldaps
+    directory: Any = SimpleNamespace(ca_path=stand.ca_path, ldaps_port=port)
+    stage = Stage(directory, halo, MemoryTable(), time)
+    block = {
+        "id": "corp",
+        "servers": [f"{host}:{port}"],
+        "ca_file": str(stand.ca_path),
+        "bind": {"user": "svc-halo@corp.example", "password": {"secret": "ad"}},
+        "delta": delta,
+    }
+    mapped = {"title": "title", "emailaddress": "mail", "other1": "{{ manager_name }}"}
+    cleared = {name: {"from": source, "blank": "clear"} for name, source in mapped.items()}
+    rules(
+        stage,
+        directories=[block],
+        policy="full",
+        scope={"include": [domain.inside], "groups": [domain.group]},
+        placement={
+            "client": {"name": "Contoso Ltd"},
+            "rules": [{"mirror": domain.inside, "site_level": 1, "rename_sites": True}],
+            "default_site": "Main",
+        },
+        fields={"name": "name", "login": "{{ login }}", **cleared},
+        limits={"deactivate": {"percent": 100, "count": 1000}, "shrink_percent": 100, "site_percent": 100},
+    )
+    return stage
+
+
+def seen(stage: Stage) -> set[tuple[object, ...]]:
+    """Return who is active in Halo, where, and with which values."""
+    sites = {site["id"]: site["name"] for site in stage.halo.sites.values()}
+    return {
+        (
+            user["third_party_guid"],
+            user["name"],
+            user.get("login"),
+            sites[user["site_id"]],
+            user.get("title") or "",
+            user.get("emailaddress") or "",
+            user.get("other1") or "",
+        )
+        for user in stage.halo.people
+        if not user["inactive"]
+    }
+
+
+@pytest.fixture(scope="module")
+def halos() -> Iterator[tuple[SimulatedHalo, SimulatedHalo, Time]]:
+    """Two Halos by one clock."""
+    time = Time()
+    with SimulatedHalo(clock=time.seconds) as one, SimulatedHalo(clock=time.seconds) as other:
+        yield one, other, time
+
+
+@pytest.mark.parametrize("delta", ["auto", "usn"])
+@pytest.mark.timeout(0 if SOAK else 300)
+def test_deltas_end_where_a_full_run_from_nothing_does(
+    directory_stand: DirectoryStand,
+    halos: tuple[SimulatedHalo, SimulatedHalo, Time],
+    delta: str,
+) -> None:
+    """For any history."""
+    modes: list[str] = []
+
+    @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(steps=STEPS)
+    def holds(steps: list[tuple[str, int, int]]) -> None:
+        one, other, time = halos
+        number = next(directory_stand.numbers)
+        top = directory_stand.edits.add_ou(f"History {number}")
+        domain = Domain(directory_stand.edits, top, str(number))
+        one.reset()
+        followed = stage_of(directory_stand, domain, one, time, delta)
+        assert go(followed).status is Status.OK
+        for what, first, second in [*steps, ("run", 0, 0)]:
+            if what != "run":
+                domain.do(what, first, second)
+                continue
+            run = go(followed, mode="delta")
+            assert run.status is Status.OK, run.message
+            modes.append(run.mode)
+        other.reset()
+        anew = stage_of(directory_stand, domain, other, time, "off")
+        assert go(anew).status is Status.OK
+        assert seen(followed) == seen(anew)
+        followed.halo.forget_requests()
+        assert go(followed).status is Status.OK
+        assert followed.writes() == [], "a full run found something that the deltas had missed"
+
+    holds()
+    assert "delta" in modes
