@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from devstack.certificates import CertificateAuthority
+from devstack.directory import ber
 from halo_adsync.directory.port import ReadRequest
 from halo_adsync.errors import IncompleteRead
+from tests.support.cutting import CuttingProxy
 from tests.support.reading import failure, read, refusal
 
 if TYPE_CHECKING:
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
 
     from devstack.directory import Directory
     from tests.contract.conftest import DirectoryStand
-    from tests.support.cutting import Address, CuttingProxy
+    from tests.support.cutting import Address
 
     type MakeProxy = Callable[[Address, int | None], CuttingProxy]
 
+BIND_DONE = 0x61
 SERVER = "dc01.corp.example:636"
 SECOND = "dc01.corp.example:1636"
 PASSWORD = "Ot-her-Secret!1"
@@ -274,3 +277,27 @@ def test_expired_certificate(directory_expired: DirectoryStand) -> None:
     """A certificate that has expired is refused."""
     stand = directory_expired
     assert "certificate has expired" in refusal(stand.open())
+
+
+class SlippingProxy(CuttingProxy):
+    """Answers the sign-in behind the first answer of the server, as somebody on the way can before TLS."""
+
+    def _answers(self, far: socket.socket, near: socket.socket) -> None:
+        first = far.recv(4096)
+        ((_, contents),) = ber.elements(first)
+        number = ber.number(ber.elements(contents)[0][1])
+        success = ber.integer(0, ber.ENUMERATED) + ber.octets("") + ber.octets("")
+        forged = ber.element(ber.SEQUENCE, ber.integer(number + 1), ber.element(BIND_DONE, success))
+        near.sendall(first + forged)
+        super()._answers(far, near)
+
+
+def test_nothing_from_before_tls_is_an_answer(directory_stand: DirectoryStand) -> None:
+    """A sign-in that is answered in clear, before there is TLS, ends the connection before it is begun."""
+    server = "dc01.corp.example:389"
+    proxy = SlippingProxy(directory_stand.ldap)
+    try:
+        directory = directory_stand.open(at={server: proxy.address}, servers=(server,), tls="starttls")
+        assert f"{server} cannot be reached" in failure(directory)
+    finally:
+        proxy.close()
