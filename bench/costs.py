@@ -19,7 +19,7 @@ from bench.clients import Target
 from bench.people import ATTRIBUTES, PEOPLE
 from bench.report import machine, table
 from devstack.azurite import Azurite, azurite_missing
-from devstack.halo import SimulatedHalo
+from devstack.halo import SimulatedHalo, Switches
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer_file import parse
 from halo_adsync.model import CustomerId
@@ -90,7 +90,7 @@ def run(sizes: Sequence[int], _rounds: int, cache: Path) -> str:
 
 
 def _measured(controller: SambaDomain, size: int) -> dict[str, Cost]:
-    with Azurite() as storage, SimulatedHalo() as halo:
+    with Azurite() as storage, SimulatedHalo(switches=Switches(rate_limit=0)) as halo:
         halo.add_client("Bench Limited")
         environment = {"SECRET_HALO": halo.client_secret, "SECRET_AD": controller.admin_password}
         job = {"storage": storage.connection_string, "environment": environment}

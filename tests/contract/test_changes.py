@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from devstack.samba import SambaDomain
 from halo_adsync.directory.ldap import LdapDirectory
 from halo_adsync.directory.port import Changes, ReadRequest, Watch
 from halo_adsync.model import Cursor, ObjectGuid
@@ -74,6 +76,70 @@ def test_every_kind_of_change_is_heard_of(
     for change in ways:
         change()
         assert following.next() == Changes(following.cursor, frozenset({guid}))
+
+
+def test_who_may_not_see_the_deleted_is_told_so(directory_stand: DirectoryStand, directory_ou: str) -> None:
+    """Samba shows them to administrators only: the cursor says so, because nothing else would."""
+    ann = directory_stand.person("Ann", directory_ou)
+    guid = guid_of(directory_stand, ann)
+    with directory_stand.open() as directory:
+        following = Following(directory)
+        directory_stand.edits.delete(ann)
+        assert (guid in following.next().people) is not following.cursor.blind
+    assert following.cursor.blind is isinstance(directory_stand.edits, SambaDomain)
+
+
+def test_a_cursor_of_another_server_or_file_is_of_no_use(directory_stand: DirectoryStand) -> None:
+    """It says why, and gives one that is."""
+    with directory_stand.open() as directory:
+        following = Following(directory)
+        for other, why in (
+            (replace(following.cursor, server="dc99.corp.example"), "dc99"),
+            (replace(following.cursor, database="00000000-0000-0000-0000-000000000000"), "restored"),
+            (replace(following.cursor, digest="another"), "file"),
+        ):
+            changes = directory.changes(other, WATCH)
+            assert why in changes.everybody
+            assert changes.cursor is not None
+            assert directory.changes(changes.cursor, WATCH).everybody == ""
+
+
+@pytest.mark.parametrize("asked", [{"attributes": frozenset({"memberOf"})}, {"filter": "(memberOf=CN=a)"}])
+def test_what_no_controller_reports_is_not_followed(directory_stand: DirectoryStand, asked: Any) -> None:
+    """A group's change is none of its members'."""
+    with directory_stand.open() as directory:
+        changes = directory.changes(None, replace(WATCH, **asked))
+    assert (changes.cursor, "memberof" in changes.everybody) == (None, True)
+
+
+def test_reports_are_concerned_by_a_change_of_their_manager(
+    directory_stand: DirectoryStand, directory_ou: str
+) -> None:
+    """Where the file takes something of the manager."""
+    chief = directory_stand.person("Chief", directory_ou)
+    report = directory_stand.person("Report", directory_ou, manager=chief)
+    with directory_stand.open() as directory:
+        following = Following(directory, replace(WATCH, managers=True))
+        directory_stand.edits.modify(chief, {"title": "Boss"})
+        found = following.next().people
+    assert found == {guid_of(directory_stand, chief), guid_of(directory_stand, report)}
+
+
+def test_a_watched_group_concerns_everybody_and_another_nobody(
+    directory_stand: DirectoryStand, directory_ou: str, following: Following
+) -> None:
+    """Its members changed, and whoever left is not named by any account."""
+    ann = directory_stand.person("Ann", directory_ou)
+    mark = next(directory_stand.numbers)
+    group, other = (directory_stand.edits.add_group(f"G{mark}-{n}", directory_ou, [ann]) for n in "12")
+    with directory_stand.open() as directory:
+        read = directory.read(ReadRequest(frozenset(), groups=(group,), person=ann), lambda _: None)
+    following.next()
+    following.cursor = replace(following.cursor, watched=tuple(read.watched))
+    directory_stand.edits.set_members(other, [])
+    assert following.next() == Changes(following.cursor)
+    directory_stand.edits.set_members(group, [])
+    assert "group" in following.next().everybody
 
 
 def test_an_ou_concerns_everybody(

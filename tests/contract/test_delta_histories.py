@@ -17,7 +17,7 @@ from devstack.directory.edits import Edits
 from devstack.halo import SimulatedHalo
 from devstack.memory import MemoryTable
 from halo_adsync.state.runs import Status
-from tests.contract.conftest import DirectoryStand
+from tests.contract.conftest import ACCOUNT, PASSWORD, DirectoryStand
 from tests.contract.halo_desk import Time
 from tests.contract.sync_stage import Stage, go, rules
 from tests.support.fuzzing import SOAK
@@ -183,13 +183,15 @@ class Domain:
 def stage_of(stand: DirectoryStand, domain: Domain, halo: SimulatedHalo, time: Time, delta: str) -> Stage:
     """Return a customer of that part of the directory, with an empty Halo and an empty table."""
     host, port = stand.ldaps
+    user = getattr(stand.edits, "admin_user", ACCOUNT)  # on Samba only administrators see who was deleted
     directory: Any = SimpleNamespace(ca_path=stand.ca_path, ldaps_port=port)
     stage = Stage(directory, halo, MemoryTable(), time)
+    stage.environment["SECRET_AD"] = getattr(stand.edits, "admin_password", PASSWORD)
     block = {
         "id": "corp",
         "servers": [f"{host}:{port}"],
         "ca_file": str(stand.ca_path),
-        "bind": {"user": "svc-halo@corp.example", "password": {"secret": "ad"}},
+        "bind": {"user": user, "password": {"secret": "ad"}},
         "delta": delta,
     }
     mapped = {"title": "title", "emailaddress": "mail", "other1": "{{ manager_name }}"}
