@@ -107,10 +107,8 @@ def failure_json(customer: str, mode: str, error: HaloAdSyncError) -> dict[str, 
 def print_run(run: Run, next_step: str = "") -> None:
     """Tell a person how a run ended, and what to do next."""
     colour = _COLOURS.get(run.status, "red")
-    counts = (
-        ", ".join(f"{number} {bucket}" for bucket, number in run.counts.items() if number)
-        or "nobody in scope"
-    )
+    nobody = "nobody changed" if run.mode == "delta" else "nobody in scope"
+    counts = ", ".join(f"{number} {bucket}" for bucket, number in run.counts.items() if number) or nobody
     output.print(f"Run {run.id} of {run.customer} ({run.mode}): [{colour}]{run.status.value}[/{colour}]")
     output.print(f"  {counts}")
     agents = ", ".join(f"{number} {bucket}" for bucket, number in run.agents.items() if number)

@@ -45,6 +45,7 @@ class Mapper:
         self._compiled: tuple[tuple[str, FieldRule, Expression], ...] = tuple(
             (name, rule, compile_expression(rule.source)) for name, rule in sorted(customer.fields.items())
         )
+        self._looked_up = {name: one.built_in & LOOKED_UP for name, _, one in self._compiled}
 
     def using(self, names: frozenset[str]) -> frozenset[str]:
         """Return the fields whose expressions read any of these built-in names."""
@@ -62,7 +63,7 @@ class Mapper:
         fields: dict[str, str] = {}
         notes: list[str] = []
         for name, rule, expression in self._compiled:
-            if expression.built_in & LOOKED_UP - facts.keys():
+            if not self._looked_up[name] <= facts.keys():
                 notes.append(f"{name} is left as it is: {self._why_unknown}")
                 continue
             try:

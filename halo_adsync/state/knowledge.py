@@ -48,8 +48,8 @@ class Knowledge:
         self._table, self.customer, self._now = table, customer, now
 
     def known(self) -> Known:
-        """Return what is known, in one query: nothing else stands between these keys."""
-        found = {row.key: row for row in self._table.query(self.customer, ANCHORS, "link|")}
+        """Return what is known, in one query: but for the lease, nothing else stands between these keys."""
+        found = {row.key: row for row in self._table.query(self.customer, ANCHORS, rows.after("leaver|"))}
 
         def one[Kept](key: str, read: Callable[[Row], Kept], otherwise: Kept) -> Kept:
             return read(found[key]) if key in found else otherwise

@@ -4,6 +4,7 @@ import pytest
 
 from devstack.directory import Directory
 from devstack.directory.edits import escape_rdn
+from halo_adsync import terminal
 from halo_adsync.state.runs import Run, Status
 from tests.contract.sync_stage import DOMAIN, HEADCOUNT, PEOPLE, Stage, crew, directory, dn, go, rules, stage
 
@@ -24,13 +25,15 @@ def settled(stage: Stage) -> Stage:
     return stage
 
 
-def test_no_change_costs_next_to_nothing(settled: Stage) -> None:
+def test_no_change_costs_next_to_nothing(settled: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """One bind, three searches, no request to Halo, not even for a token, and few transactions."""
     run = go(settled, mode="delta")
     assert (run.mode, run.status, people(run)) == ("delta", Status.OK, {})
     assert settled.halo.requests == []
     assert run.cost["ldap_searches"] <= 3
     assert run.cost["table_transactions"] < 10
+    terminal.print_run(run)
+    assert "nobody changed" in capsys.readouterr().out
 
 
 def test_a_delta_does_what_a_full_run_would(settled: Stage, directory: Directory) -> None:

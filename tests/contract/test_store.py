@@ -1,7 +1,7 @@
 """The store: what is kept of customers, their people, places, runs and plans comes back as it was."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -262,6 +262,22 @@ def test_links_places_and_anchors_come_back_as_they_were(state: CustomerState) -
     assert state.linked(Record.AGENT) == {}
     assert state.places() == {place.key: place for place in PLACES}
     assert state.known().anchors == ANCHORS
+
+
+def test_what_is_known_is_read_without_links_and_plans(state: CustomerState, storage_table: AnyTable) -> None:
+    """They are as many as people; their rows stand beside those that are read."""
+    stored(state, a_plan(*(a_change(number) for number in range(3))))
+    read: list[str] = []
+
+    class Watched(RepeatingTable):
+        def query(self, partition: str, low: str, high: str, *more: Any) -> Iterator[Row]:
+            for row in super().query(partition, low, high, *more):
+                read.append(row.key)
+                yield row
+
+    watched = Store(Watched(storage_table), state._now).of(CONTOSO)
+    watched.known()
+    assert sorted(read) == ["anchors", "lease"]
 
 
 def test_a_link_that_became_shorter_keeps_nothing_of_the_old_one(state: CustomerState) -> None:
