@@ -1,41 +1,77 @@
-"""Schedule: who is due. Worked out anew at every tick from the last runs, so a missed tick does no harm."""
+"""Schedule: who is due. Worked out anew at every tick from the last runs, so a missed tick does no harm.
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, time
+Reading the runs of every customer each minute would be dear. So the timer remembers when each mode's work
+was last asked for (`state/agenda.py`), and reads the runs only of those who may be due by that.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
 from halo_adsync.customer import Customer, Schedule
 from halo_adsync.customers import valid
+from halo_adsync.errors import HaloAdSyncError, StateUnavailable
 from halo_adsync.model import Meter
 from halo_adsync.pausing import LOOK_BACK, resting_until
 from halo_adsync.services import Services
+from halo_adsync.state.agenda import NOTHING_SEEN, Agenda, Seen
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status
+from halo_adsync.state.store import CustomerState
 from halo_adsync.sync import Sync
 
 WEIGHT = ("reconcile", "full", "delta")
 """Heaviest first: a heavier run does the lighter one's work as well."""
 REASON = "schedule"
 """Why a run was requested that the schedule asked for."""
+RELIED_UPON = timedelta(minutes=5)
+"""How long it is relied upon that a schedule rests, before the runs are read again."""
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_log = logging.getLogger(__name__)
 
 
 def request_due(services: Services) -> Iterator[Request]:
     """Request a run for every enabled customer that is due and has none going on.
 
-    A customer whose kept file is not valid is left out and logged; it stops nobody else.
+    A customer whose kept file is not valid, or whose runs cannot be read, is left out and logged; it stops
+    nobody else.
+
+    Raises:
+        StateUnavailable: storage does not answer; the next tick asks for what this one left.
     """
     store = services.store(Meter())
+    agenda = Agenda(store.table)
+    remembered = agenda.seen()
     for customer in valid(store, "A customer is not synced by schedule"):
-        if not customer.enabled or not has_any(customer.schedule):
+        seen = remembered.get(customer.key, NOTHING_SEEN)
+        if not customer.enabled or not may_be_due(customer, seen, services.now()):
             continue
-        state = store.of(customer.key)
-        runs = [run for run in state.runs(LOOK_BACK) if not run.status.is_open or state.is_going_on(run)]
-        mode = due(customer, runs, services.now())
-        if mode:
-            yield Sync(services).request(customer.id, mode, REASON, "timer")
+        try:
+            mode = _look(services, store.of(customer.key), customer, agenda, seen)
+            if mode:
+                yield Sync(services).request(customer.id, mode, REASON, "timer")
+        except StateUnavailable:
+            raise
+        except HaloAdSyncError as error:
+            _log.error("Customer %s is not synced by schedule: %s", customer.key, error)
+
+
+def _look(
+    services: Services, state: CustomerState, customer: Customer, agenda: Agenda, seen: Seen
+) -> str | None:
+    """Return the mode that is due by the customer's runs; where none is, remember why."""
+    now = services.now()
+    runs = [run for run in state.runs(LOOK_BACK) if not run.status.is_open or state.is_going_on(run)]
+    mode = due(customer, runs, now)
+    if mode is None and not any(run.status.is_open for run in runs):
+        rests = resting_until(runs, now)
+        until = min(rests, now + RELIED_UPON) if rests else None
+        agenda.keep(customer.key, Seen(_asked(runs, now), until, seen.etag))
+    return mode
 
 
 def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:
@@ -49,22 +85,49 @@ def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:
         runs: the latest runs; older ones may be missing.
         now: the time.
     """
-    schedule = customer.schedule
-    zone = ZoneInfo(schedule.timezone)
-    if any(run.status.is_open for run in runs) or is_quiet(schedule.quiet, now.astimezone(zone)):
+    if any(run.status.is_open for run in runs) or resting_until(runs, now):
         return None
-    if resting_until(runs, now):
+    return _due(customer.schedule, _asked(runs, now), now)
+
+
+def may_be_due(customer: Customer, seen: Seen, now: datetime) -> bool:
+    """Tell whether it is worth while to read a customer's runs; most of the time it is not.
+
+    Args:
+        customer: whose schedule.
+        seen: what its runs told when they were read last.
+        now: the time (UTC).
+    """
+    if seen.rests and now < seen.rests <= now + RELIED_UPON:  # later, a clock was wrong
+        return False
+    return _due(customer.schedule, seen.asked, now) is not None
+
+
+def _due(schedule: Schedule, asked: Mapping[str, datetime], now: datetime) -> str | None:
+    """Return the heaviest mode that has come due since it was last asked for."""
+    zone = ZoneInfo(schedule.timezone)
+    if is_quiet(schedule.quiet, now.astimezone(zone)):
         return None
     for mode in WEIGHT:
-        expression = getattr(schedule, mode)
+        expression, last = getattr(schedule, mode), asked.get(mode)
         if expression is None:
             continue
-        asked = (datetime.fromisoformat(run.requested) for run in runs if _saw_to(run, mode))
-        seen = [when for when in asked if when <= now]  # else a clock was wrong
+        if last is None or last > now:  # a clock was wrong
+            return mode
         # In UTC: two times in the same zone are compared by their clocks, which autumn turns back.
-        if not seen or next(CronSim(expression, max(seen).astimezone(zone))).astimezone(UTC) <= now:
+        if next(CronSim(expression, last.astimezone(zone))).astimezone(UTC) <= now:
             return mode
     return None
+
+
+def _asked(runs: Sequence[Run], now: datetime) -> dict[str, datetime]:
+    """Return when the work of each mode was last asked for; a time that has not come was a wrong clock's."""
+    asked: dict[str, datetime] = {}
+    for mode in WEIGHT:
+        times = (datetime.fromisoformat(run.requested) for run in runs if _saw_to(run, mode))
+        if past := [when for when in times if when <= now]:
+            asked[mode] = max(past)
+    return asked
 
 
 def _saw_to(run: Run, mode: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import batched
 
 from halo_adsync.customer import Customer
@@ -13,6 +13,7 @@ from halo_adsync.errors import NotFound
 from halo_adsync.model import Cursor, CustomerId, Footing, HaloUserId, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Record, Violation
 from halo_adsync.state import known_rows, rows
+from halo_adsync.state.agenda import Agenda
 from halo_adsync.state.history import History
 from halo_adsync.state.knowledge import ANCHORS, BASELINE, CURSORS, Knowledge, Known
 from halo_adsync.state.lease import KEY as LEASE_KEY
@@ -39,6 +40,8 @@ AT_ONCE = 100
 """Up to so many links are read one by one; for more it is cheaper to read all."""
 WAITS_AT_MOST = timedelta(hours=1)
 """A request that no worker took by then is lost: a timer may ask anew."""
+_parse_again = lru_cache(maxsize=2000)(parse)
+"""Checking a file takes milliseconds: a worker checks the same text once."""
 
 
 class Store:
@@ -62,7 +65,7 @@ class Store:
     def each_customer(self) -> Iterator[Callable[[], Customer]]:
         """Yield, for every customer, what reads its file: one that is not valid stops nobody else."""
         for row in self.table.query(CUSTOMERS, "!", "~"):
-            yield partial(parse, rows.unpack_text("data", row.values), source=row.key)
+            yield partial(_parse_again, rows.unpack_text("data", row.values), source=row.key)
 
     def customer(self, customer: str) -> Customer:
         """Return one customer.
@@ -107,6 +110,7 @@ class Store:
         for last in (replace(known, etag=""), Row(customer, LEASE_KEY, {})):
             with suppress(Conflict):  # gone already: only the answer was lost
                 self.table.transact(last.partition, [Operation("delete", last)])
+        Agenda(self.table).forget(customer)
         return len(keys)
 
     def of(self, customer: CustomerId) -> "CustomerState":
@@ -220,9 +224,8 @@ class CustomerState(Knowledge):
 
     def runs(self, limit: int) -> list[Run]:
         """Return the latest runs, newest first."""
-        return [
-            run_of(row) for row in self._table.query(self.customer, "run|", rows.after("run|"), limit=limit)
-        ]
+        found = self._table.query(self.customer, "run|", rows.after("run|"), limit=limit)
+        return list(map(run_of, found))
 
     def save_run(self, run: Run, lease: Lease) -> None:
         """Write a run's row under the lease."""

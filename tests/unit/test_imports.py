@@ -105,7 +105,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "services",
         "state",
     ),
-    "schedule": ("model", "customer", "customers", "pausing", "services", "state", "sync"),
+    "schedule": ("model", "errors", "customer", "customers", "pausing", "services", "state", "sync"),
     "lagging": ("model", "customers", "pausing", "schedule", "services", "state"),
 }
 """What each part may import of the product; `customer*` stands for the modules of the customer file."""
