@@ -213,7 +213,11 @@ def stage_of(stand: DirectoryStand, domain: Domain, halo: SimulatedHalo, time: T
 
 
 def seen(stage: Stage) -> set[tuple[object, ...]]:
-    """Return who is active in Halo, where, and with which values."""
+    """Return who is active in Halo, where, and with which values.
+
+    Without the manager: who has one that left the scope keeps what Halo has, which a new Halo has not. That
+    deltas do no less than full runs there is seen when a full run follows them.
+    """
     sites = {site["id"]: site["name"] for site in stage.halo.sites.values()}
     return {
         (
@@ -223,7 +227,6 @@ def seen(stage: Stage) -> set[tuple[object, ...]]:
             sites[user["site_id"]],
             user.get("title") or "",
             user.get("emailaddress") or "",
-            user.get("other1") or "",
         )
         for user in stage.halo.people
         if not user["inactive"]
