@@ -25,6 +25,7 @@ from halo_adsync.halo.codec import FIELDS, WIDTHS, canonical_text
 from halo_adsync.halo.config import HaloConfig
 from halo_adsync.identity import RelayTokens, credential
 from halo_adsync.model import Meter
+from halo_adsync.notify import Message, post
 from halo_adsync.plan.mapping import Target
 from halo_adsync.secrets import EnvironmentSecrets, Secrets, VaultSecrets
 from halo_adsync.services import Progress, Pulse, Services, silent
@@ -116,6 +117,7 @@ class Builder:
             open_halo=self.halo,
             open_directory=self.directory,
             open_entra=self.entra,
+            call_webhook=self.call_webhook,
             now=self._now,
             target=Target(WIDTHS, canonical_text),
             progress=progress,
@@ -191,6 +193,16 @@ class Builder:
             graph_url=block.graph_url,
         )
         return EntraTenant(config, pulse=pulse, sleep=self._sleep)
+
+    def call_webhook(self, customer: Customer, message: Message) -> None:
+        """Send a notice to a customer's webhook, if it has one; raises as `notify.post` does.
+
+        Raises:
+            SecretMissing: its address is not there.
+        """
+        if customer.notify is not None:
+            secrets, name = self.secrets(), customer.notify.webhook.secret
+            post(secrets.get(name), message, partial(secrets.renewed, name))
 
     def sync(self, progress: Progress = silent) -> Sync:
         """Return the use cases."""

@@ -46,13 +46,6 @@ def check_customer(builder: Builder, customer: Customer) -> Iterator[Finding]:
         yield Finding(f"Halo: {error}", error)
     if customer.login.entra is not None:
         yield _entra(builder, customer.login.entra)
-    yield from (Finding(f"note: {note}") for note in unused(customer))
-
-
-def unused(customer: Customer) -> Iterator[str]:
-    """Say which blocks of the file this version does not act on yet."""
-    if customer.notify:
-        yield "notify: this version sends no notifications; the block is kept for the one that does"
 
 
 def _missing_secrets(builder: Builder, customer: Customer) -> Iterator[Finding]:

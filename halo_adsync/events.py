@@ -27,6 +27,8 @@ class Event(StrEnum):
     """How long ago a customer with a schedule had its last good run: `customer`, `hours`."""
     THROTTLED = "throttled"
     """Halo answered 429: its `instance`, and for how many `seconds` nobody asks it anything."""
+    NOT_TOLD = "not told"
+    """People could not be told how a run ended: `customer`, `run`, by which `way`, and the `problem`."""
     FORGOT = "forgot"
     """Runs whose time was over were deleted: `customer`, `runs`, `rows`."""
 

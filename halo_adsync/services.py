@@ -12,6 +12,7 @@ from halo_adsync.directory.port import Directory
 from halo_adsync.entra.port import Entra
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import Meter
+from halo_adsync.notify import Message
 from halo_adsync.plan.mapping import Target
 from halo_adsync.state.queue import Requests
 from halo_adsync.state.store import Store
@@ -67,6 +68,8 @@ class Services:
     open_halo: OpenHalo
     open_directory: OpenDirectory
     open_entra: OpenEntra
+    call_webhook: Callable[[Customer, Message], None]
+    """Sends a notice to the webhook that the customer's file names."""
     now: Callable[[], datetime]
     target: Target
     progress: Progress = silent

@@ -31,6 +31,7 @@ from halo_adsync.errors import (
 from halo_adsync.following import are_parked
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import Cursor, Meter, ObjectGuid
+from halo_adsync.notifying import Notifier
 from halo_adsync.pausing import LOOK_BACK, rest
 from halo_adsync.plan.guard import judge, safe_lines
 from halo_adsync.plan.select import only
@@ -39,6 +40,7 @@ from halo_adsync.services import Services
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.lines import with_failed
+from halo_adsync.state.notices import Troubles
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status, new_run_id
 from halo_adsync.state.store import CustomerState, Known
@@ -61,6 +63,8 @@ class _Slice:
     begun: float = field(default_factory=monotonic)
     in_doubt: bool = False
     """An earlier slice died, and its last batch may have reached Halo."""
+    troubles: Troubles | None = None
+    """Of which trouble people were told, once that is known."""
 
     def cost(self, run: Run) -> dict[str, float]:
         """Return the run's cost so far, this slice included."""
@@ -154,7 +158,8 @@ class Sync:
 
     def fail(self, request: Request, message: str) -> Run | None:
         """Settle a run whose message could not be worked on: the queue gave up on it."""
-        state = self._services.store(Meter()).of(request.customer)
+        store = self._services.store(Meter())
+        state = store.of(request.customer)
         run = state.find_run(request.run)
         if run is None or not run.status.is_open:
             return run
@@ -162,12 +167,15 @@ class Sync:
         run = state.run(run.id)
         if run.status.is_open:
             run = state.give_up(run, message, lease)
+            with suppress(ConfigurationError):  # without a file that can be read there is nobody to tell
+                Notifier(self._services, store.customer(request.customer), run, state, lease).tell()
         lease.release()
         return run
 
     def _slice(self, run: Run, part: _Slice) -> Run:
         try:
             known = part.state.known()
+            part.troubles = known.troubles
             self._check_instance(part, known)
             with self._services.open_halo(part.customer, part.meter, part.lease.pulse) as halo:
                 if run.status is not Status.APPLYING:
@@ -289,7 +297,9 @@ class Sync:
         cursors: Mapping[str, Cursor] = NOTHING,
     ) -> Run:
         finished = "" if run.status is Status.BLOCKED else self._services.now().isoformat()
-        run = replace(run, finished=finished, cost=part.cost(run), orderly=True)
+        run = replace(run, finished=finished, orderly=True)
+        Notifier(self._services, part.customer, run, part.state, part.lease).tell(part.troubles)
+        run = replace(run, cost=part.cost(run))
         part.state.end_run(run, part.lease, read=read, cursors=cursors)
         return run
 

@@ -17,9 +17,10 @@ from halo_adsync.model import (
     ObjectGuid,
     Parked,
 )
-from halo_adsync.state import known_rows, rows
+from halo_adsync.state import known_rows, notices, rows
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.lines import ROOM
+from halo_adsync.state.notices import Trouble, Troubles
 from halo_adsync.state.table import Conflict, Operation, Row, Table
 
 ANCHORS, BASELINE, CURSORS = "anchors", "baseline", "cursors"
@@ -39,6 +40,8 @@ class Known:
     instance: str | None = None
     keeps: Mapping[ObjectGuid, Keep] = field(default_factory=dict)
     leavers: Mapping[ObjectGuid, Leaver] = field(default_factory=dict)
+    troubles: Troubles = field(default_factory=dict)
+    """Of which trouble people were told."""
 
 
 class Knowledge:
@@ -66,6 +69,7 @@ class Knowledge:
             instance=one(INSTANCE, known_rows.url_of, None),
             keeps={one.guid: one for one in map(known_rows.keep_of, each("keep|"))},
             leavers={one.guid: one for one in map(known_rows.leaver_of, each("leaver|"))},
+            troubles=one(notices.KEY, notices.troubles_of, {}),
         )
 
     def decisions(self) -> dict[ObjectGuid, Decision]:
@@ -128,6 +132,15 @@ class Knowledge:
         gone = [Operation("delete", Row(self.customer, known_rows.parked_key(key), {})) for key in keys]
         for some in batched(gone, ROOM, strict=False):
             lease.transact(some)
+
+    def troubles(self) -> dict[str, Trouble]:
+        """Return of which trouble people were told, by its cause."""
+        row = self._table.get(self.customer, notices.KEY)
+        return notices.troubles_of(row) if row else {}
+
+    def keep_troubles(self, troubles: Troubles, lease: Lease) -> None:
+        """Keep of which trouble people were told, in the place of what was kept before."""
+        lease.transact([Operation("put", notices.troubles_row(self.customer, troubles))])
 
     def custom_fields(self) -> dict[str, CustomField | None]:
         """Return what is known of the custom fields of the customer's mapping, by lower-case name."""

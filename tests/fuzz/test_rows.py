@@ -32,7 +32,7 @@ from halo_adsync.model import (
     Tickets,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Violation
-from halo_adsync.state import known_rows, rows
+from halo_adsync.state import known_rows, notices, rows
 from halo_adsync.state.lease import KEY, Lease, is_held
 from halo_adsync.state.ledger import BUDGETS, state_of
 from halo_adsync.state.lines import Line, line_of
@@ -125,6 +125,9 @@ SINGLE = {
     ),
     "instance": Row(CONTOSO, "instance", {"url": "https://x.example"}),
     "newcomers": known_rows.ticket_row(CONTOSO, GUID, AT),
+    "troubles": notices.troubles_row(
+        CONTOSO, {"partial": notices.Trouble(RUN, "full", Status.PARTIAL, ("webhook",))}
+    ),
 }
 
 
@@ -200,6 +203,8 @@ DECODERS = (
             str | None, RowUnreadable),
     Decoder("rows: new people", spoilt(SINGLE["newcomers"]), known(lambda state: state.newcomers.due()),
             frozenset[ObjectGuid], RowUnreadable),
+    Decoder("rows: notices", spoilt(SINGLE["troubles"]), notices.troubles_of, dict[str, notices.Trouble],
+            RowUnreadable, again(lambda kept: notices.troubles_row(CONTOSO, kept), notices.troubles_of)),
     Decoder("rows: customers", FILES, lambda row: kept(row).customer(CONTOSO), type(customer()),
             ConfigurationError),
 )  # fmt: skip

@@ -26,7 +26,7 @@ def lag(*runs: Run, **blocks: Any) -> list[tuple[str, int]]:
     store.put_customer(customer(id="contoso", **(DAILY | blocks)))
     for one in runs:
         store.of(CustomerId("contoso")).add_run(one)
-    services = Services(lambda _: store, MemoryRequests(), never, never, never, lambda: NOW, Target())
+    services = Services(lambda _: store, MemoryRequests(), never, never, never, never, lambda: NOW, Target())
     return list(lags(services))
 
 

@@ -191,7 +191,7 @@ def test_a_tick_asks_for_everybody_who_is_due_and_nobody_else() -> None:
     store.of(CustomerId("done")).add_run(done)
     row = table.rows[CUSTOMERS, "invalid"]
     table.rows[CUSTOMERS, "invalid"] = replace(row, values={"data": '{"id": "invalid"}'})
-    services = Services(lambda _: store, requests, never, never, never, lambda: now, Target())
+    services = Services(lambda _: store, requests, never, never, never, never, lambda: now, Target())
     assert [(request.customer, request.mode) for request in request_due(services)] == [("due", "reconcile")]
     assert [(sent.customer, sent.reason) for sent, _ in requests.sent] == [("due", "schedule")]
     assert list(request_due(services)) == [], "its run is on its way"

@@ -53,7 +53,7 @@ class App:
             meters.append(meter)
             return self.store(meter)
 
-        services = Services(store, self.queue, never, never, never, lambda: self.now, Target())
+        services = Services(store, self.queue, never, never, never, never, lambda: self.now, Target())
         asked = [(str(request.customer), request.mode) for request in request_due(services)]
         return asked, sum(meter.table_transactions for meter in meters)
 

@@ -1,0 +1,172 @@
+"""Notifying: people are told that runs do not go well, once a cause, and that they do so again.
+
+What they were told of is kept, so that the next run with the same trouble is silent. What could not be told
+is tried again by the next run. A notice never makes a run fail, and never names a person.
+"""
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from halo_adsync.customer import Customer
+from halo_adsync.errors import HaloAdSyncError, RowUnreadable
+from halo_adsync.events import Event, note
+from halo_adsync.notify import Message
+from halo_adsync.services import Services
+from halo_adsync.state.lease import Lease
+from halo_adsync.state.notices import MODES, Trouble, Troubles
+from halo_adsync.state.runs import Run, Status
+from halo_adsync.state.store import CustomerState
+
+WEBHOOK = "webhook"
+LIMITS_SHOWN = 10
+_NUMBER = re.compile(r"\d+")
+_NAME = re.compile(r"\b(CN|UID)=(?:\\.|[^,\\])+", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s'\"(<:;,]+@(?=[\w-]+\.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Tells people how one run ended.
+
+    Args:
+        services: how they are told.
+        customer: whose run; the file says whom to tell, and of what.
+        run: the run as it ended. Dry runs and runs for one person tell nothing.
+        state: where it is kept what people were told.
+        lease: the run's.
+    """
+
+    services: Services
+    customer: Customer
+    run: Run
+    state: CustomerState
+    lease: Lease
+
+    def tell(self, known: Troubles | None = None) -> None:
+        """Tell people, where they are to know, and keep what they know then.
+
+        Args:
+            known: what they were told before; None looks it up.
+
+        Raises:
+            LeaseLost, StateUnavailable: as every write of a run.
+        """
+        notify, run = self.customer.notify, self.run
+        if notify is None or run.dry_run or run.person:
+            return
+        if known is None:
+            known = self._looked_up()
+        if run.status is Status.OK:
+            after = self._went_well(known, every="ok" in notify.on)
+        elif run.status.value in notify.on:
+            after = self._went_wrong(known)
+        else:
+            return
+        if after != known:
+            self.state.keep_troubles(after, self.lease)
+
+    def _went_wrong(self, known: Troubles) -> Troubles:
+        run, cause = self.run, cause_of(self.run)
+        kind = Status.FAILED if run.message else run.status
+        trouble = known.get(cause, Trouble(run.id, run.mode, kind))
+        if WEBHOOK not in trouble.told and self._call(bad_news(self.customer, run)):
+            trouble = replace(trouble, told=(*trouble.told, WEBHOOK))
+        return {**known, cause: trouble}
+
+    def _went_well(self, known: Troubles, *, every: bool) -> Troubles:
+        parked = any(one.kind is Status.PARTIAL for one in known.values()) and bool(self.state.parked())
+        over = {cause: one for cause, one in known.items() if is_over(one, self.run, parked=parked)}
+        to_tell = {cause: one for cause, one in over.items() if one.told}
+        if to_tell or (every and self.run.settled):
+            told = self._call(good_news(self.customer, self.run, to_tell))
+            if to_tell and not told:
+                return known
+        return {cause: one for cause, one in known.items() if cause not in over}
+
+    def _call(self, message: Message) -> bool:
+        """Call the webhook, and tell whether it took the notice; what went wrong is logged."""
+        self.lease.pulse()
+        try:
+            self.services.call_webhook(self.customer, message)
+        except HaloAdSyncError as error:
+            facts = {"customer": self.run.customer, "run": self.run.id}
+            note(Event.NOT_TOLD, logging.ERROR, **facts, way=WEBHOOK, problem=str(error))
+            return False
+        return True
+
+    def _looked_up(self) -> Troubles:
+        try:
+            return self.state.troubles()
+        except RowUnreadable:  # to tell once more is better than never again
+            return {}
+
+
+def cause_of(run: Run) -> str:
+    """Return the same for runs that went wrong in the same way, whatever the numbers."""
+    if run.message:
+        said = _NUMBER.sub("#", run.message.replace(run.id, ""))
+        return f"failed {run.cause} {hashlib.sha256(said.encode()).hexdigest()[:16]}"
+    if run.status is Status.BLOCKED:
+        return f"blocked {' '.join(sorted({violation.rule for violation in run.violations}))}"
+    return "partial"
+
+
+def is_over(trouble: Trouble, run: Run, *, parked: bool) -> bool:
+    """Tell whether a run that went well shows that a trouble is over.
+
+    What kept a run from going on is over when any run gets through. A plan that was blocked, and records
+    that failed, may be none of a lighter run's business; and records that are parked were not tried again.
+
+    Args:
+        trouble: what people were told of.
+        run: the run that went well.
+        parked: whether records that Halo refused wait to be tried again.
+    """
+    if trouble.kind is Status.FAILED:
+        return True
+    if trouble.kind is Status.PARTIAL and parked:
+        return False
+    return MODES.index(run.mode) >= MODES.index(trouble.mode)
+
+
+def bad_news(customer: Customer, run: Run) -> Message:
+    """Return what people are told of a run that did not go well."""
+    return _message(customer, run, run.status.value, _reasons(run))
+
+
+def good_news(customer: Customer, run: Run, over: Troubles) -> Message:
+    """Return what people are told of a run that went well: that it ended a trouble, or what it changed."""
+    since = min((trouble.run for trouble in over.values()), default="")
+    if since:
+        return _message(customer, run, "all is well again", [f"What was told of run {since} is over."])
+    return _message(customer, run, "ok", [])
+
+
+def _reasons(run: Run) -> Iterator[str]:
+    if run.message:
+        yield run.message
+    violations = run.violations if run.status is Status.BLOCKED else ()
+    yield from (violation.message for violation in violations[:LIMITS_SHOWN])
+    if len(violations) > LIMITS_SHOWN:
+        yield f"And {len(violations) - LIMITS_SHOWN} limits more."
+    failed = run.counts["failed"] + run.agents["failed"] + run.others_failed
+    if failed:
+        yield f"{failed} of {run.total} changes failed; the others are written."
+
+
+def _message(customer: Customer, run: Run, what: str, said: Iterable[str]) -> Message:
+    counts = ", ".join(f"{number} {bucket}" for bucket, number in run.counts.items() if number)
+    lines = [
+        *(without_people(line) for line in said),
+        f"Run {run.id} ({run.mode}): {counts or 'no change'}.",
+        run.next_step() or f"See halo-adsync run {run.customer} {run.id}",
+    ]
+    return Message(f"Halo AD Sync, {customer.name} ({customer.id}): {what}", tuple(lines))
+
+
+def without_people(text: str) -> str:
+    """Cut what may be somebody's name or address out of a sentence, which may name a record by its DN."""
+    return _ADDRESS.sub("…@", _NAME.sub(r"\1=…", text))

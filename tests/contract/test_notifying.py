@@ -1,0 +1,215 @@
+"""Notices of runs that do not go well, from a sync to a webhook on this machine: once a cause."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from devstack.directory import Directory
+from halo_adsync.approving import approve
+from halo_adsync.secrets import Secrets
+from halo_adsync.state.runs import Run, Status
+from halo_adsync.state.table import Operation
+from tests.contract.sync_stage import CUSTOMER, PASSWORD, Stage, crew, directory, dn, go, rules, stage
+from tests.support.webhook import Webhook, serve_webhook
+
+__all__ = ["directory", "stage"]
+NOTIFY = {"webhook": {"secret": "hook"}}
+NONE_LEAVES = {"deactivate": {"percent": 0, "count": 0, "always": 0}}
+
+
+@pytest.fixture
+def hook() -> Iterator[Webhook]:
+    """A webhook that takes everything."""
+    with serve_webhook() as webhook:
+        yield webhook
+
+
+@pytest.fixture
+def told(stage: Stage, hook: Webhook) -> Stage:
+    """A customer whose people are all in Halo, and whose runs are told to the webhook."""
+    stage.environment["SECRET_HOOK"] = hook.url
+    rules(stage, policy="full", limits=NONE_LEAVES, notify=NOTIFY)
+    assert go(stage).status is Status.OK
+    assert hook.asked == [], "nothing is told of what goes well"
+    return stage
+
+
+def problems(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the log says of notices that reached nobody."""
+    logged = [json.loads(one.getMessage()) for one in caplog.records if one.name == "halo_adsync.events"]
+    return [line["problem"] for line in logged if line["event"] == "not told"]
+
+
+def test_a_blocked_run_is_told_once_and_when_it_is_over(
+    told: Stage, hook: Webhook, directory: Directory
+) -> None:
+    """With the limit and the way on; not with anybody's name; and again only when all is well."""
+    directory.disable(dn(1))
+    blocked = go(told)
+    assert (blocked.status, len(hook.bodies)) == (Status.BLOCKED, 1)
+    (text,) = hook.texts()
+    assert text.startswith("Halo AD Sync, Contoso Ltd (contoso): blocked")
+    assert blocked.violations[0].message in text
+    assert f"halo-adsync approve contoso {blocked.id} --digest {blocked.digest}" in text
+    assert not any(name in text or f"{account}@" in text for account, name, _ in crew())
+    again = go(told)
+    assert (again.status, len(hook.bodies)) == (Status.BLOCKED, 1)
+    services = told.builder.services()
+    ended = told.sync().run(approve(services, CUSTOMER, again.id, again.digest, "ada"))
+    assert ended.status is Status.OK
+    assert len(hook.bodies) == 2
+    assert "all is well again" in hook.texts()[1]
+    assert blocked.id in hook.texts()[1]
+    go(told)
+    assert len(hook.bodies) == 2
+
+
+def test_each_cause_of_failure_is_told_once(told: Stage, hook: Webhook) -> None:
+    """The directory refuses, then a secret is gone, then the first again: two notices, and one at the end."""
+    told.environment["SECRET_AD"] = "wrong"
+    assert [go(told).cause for _ in range(2)] == ["DirectoryRefused"] * 2
+    told.environment["SECRET_AD"] = PASSWORD
+    told.environment.pop("SECRET_HALO")
+    assert go(told).cause == "configuration"
+    told.environment["SECRET_AD"] = "wrong"
+    told.environment["SECRET_HALO"] = told.halo.client_secret
+    assert go(told).cause == "DirectoryRefused"
+    first, second = hook.texts()
+    assert "refused the account" in first
+    assert 'secret "halo"' in second
+    told.environment["SECRET_AD"] = PASSWORD
+    assert go(told, mode="delta").status is Status.OK
+    assert go(told).status is Status.OK
+    assert ["all is well again" in text for text in hook.texts()] == [False, False, True]
+
+
+def test_what_reached_nobody_is_told_by_the_next_run(
+    told: Stage, hook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run ends as it would have, the log says so without the address, and the next one tries again."""
+    caplog.set_level(logging.DEBUG)
+    told.environment["SECRET_AD"] = "wrong"
+    hook.statuses["/hook"] = 503
+    assert go(told).status is Status.FAILED
+    assert problems(caplog) == ["The webhook answered with HTTP 503; the next run tries again."]
+    hook.statuses.clear()
+    go(told)
+    assert [": failed" in text for text in hook.texts()] == [True]
+    told.environment["SECRET_AD"] = PASSWORD
+    hook.statuses["/hook"] = 404
+    assert go(told).status is Status.OK
+    hook.statuses.clear()
+    assert go(told).status is Status.OK
+    assert ["all is well again" in text for text in hook.texts()] == [False, True]
+    assert "s3cret" not in caplog.text
+
+
+def test_what_was_never_told_ends_in_silence(told: Stage, hook: Webhook) -> None:
+    """That all is well again is news only to those who knew."""
+    told.environment["SECRET_AD"] = "wrong"
+    hook.statuses["/hook"] = 503
+    assert go(told).status is Status.FAILED
+    hook.statuses.clear()
+    told.environment["SECRET_AD"] = PASSWORD
+    assert go(told).status is Status.OK
+    assert hook.bodies == []
+
+
+def test_dry_runs_and_runs_for_one_person_tell_nothing(told: Stage, hook: Webhook) -> None:
+    """Whoever asked for them is looking at them."""
+    told.environment["SECRET_AD"] = "wrong"
+    assert go(told, dry_run=True).status is Status.FAILED
+    guid = next(iter(told.state.links()))
+    told.wait(1)
+    assert told.sync().run(told.request(person=guid)).status is Status.FAILED
+    assert hook.asked == []
+    assert "last-notice" not in told.rows()
+
+
+def test_records_that_halo_refuses_are_told_once_until_none_is_left(
+    told: Stage, hook: Webhook, directory: Directory
+) -> None:
+    """A run that leaves a parked record alone goes well, and does not mean that all is well."""
+    directory.modify(dn(1), {"title": "Engineer"})
+    told.halo.faults.add("status", method="POST", path="/api/Users", status=400, times=None)
+    assert [go(told).status for _ in range(3)] == [Status.PARTIAL, Status.PARTIAL, Status.OK]
+    (text,) = hook.texts()
+    assert "1 of 1 changes failed" in text
+    told.halo.faults.clear()
+    told.wait(7 * 3600)
+    assert go(told).status is Status.OK
+    assert ["all is well again" in text for text in hook.texts()] == [False, True]
+
+
+def test_only_what_is_asked_for_is_told(told: Stage, hook: Webhook, directory: Directory) -> None:
+    """`ok` tells of runs that changed something, and of no others."""
+    rules(told, notify={**NOTIFY, "on": ["ok"]})
+    directory.modify(dn(1), {"title": "Engineer"})
+    assert [go(told).counts["update"] for _ in range(2)] == [1, 0]
+    told.environment["SECRET_AD"] = "wrong"
+    assert go(told).status is Status.FAILED
+    (text,) = hook.texts()
+    assert text.splitlines()[0].endswith(": ok")
+    assert "1 update" in text
+
+
+def test_a_run_that_the_queue_gave_up_on_is_told(told: Stage, hook: Webhook) -> None:
+    """Nobody worked on it, and its notice goes out all the same; once."""
+    for _ in range(2):
+        told.wait(1)
+        run = told.sync().fail(told.request(), "It was given up.")
+        assert run is not None
+        assert run.status is Status.FAILED
+    (text,) = hook.texts()
+    assert "It was given up." in text
+
+
+def test_a_new_address_is_taken_when_the_old_one_is_refused(told: Stage, hook: Webhook) -> None:
+    """The vault had another one by then, as after a rotation."""
+    secrets = told.builder.secrets()
+    old = hook.url.replace("/hook", "/old")
+    hook.statuses["/old"] = 410
+    told.builder._secrets = _Rotated(secrets, old, hook.url)
+    told.environment["SECRET_AD"] = "wrong"
+    go(told)
+    assert [path.partition("?")[0] for path in hook.asked] == ["/old", "/hook"]
+    assert len(hook.bodies) == 1
+
+
+class _Rotated:
+    """Secrets of which the webhook's address was replaced after it was read."""
+
+    def __init__(self, secrets: Secrets, old: str, new: str) -> None:
+        self._secrets, self._old, self._new = secrets, old, new
+
+    def get(self, name: str) -> str:
+        """Return the old address, and everything else as it is."""
+        return self._old if name == "hook" else self._secrets.get(name)
+
+    def renewed(self, name: str, old: str) -> str | None:
+        """Return the new address."""
+        return self._new if (name, old) == ("hook", self._old) else None
+
+
+def test_a_delta_without_a_change_costs_no_more(told: Stage, hook: Webhook) -> None:
+    """What people were told is read with what is known anyway, and written only where it changes."""
+    costs: list[Run] = []
+    for notify in (None, NOTIFY):
+        rules(told, notify=notify)
+        go(told, mode="delta")
+        costs.append(go(told, mode="delta"))
+    without, with_ = (run.cost["table_transactions"] for run in costs)
+    assert with_ == without < 10
+    assert hook.asked == []
+
+
+def test_trouble_that_is_remembered_outlives_a_row_that_cannot_be_read(told: Stage, hook: Webhook) -> None:
+    """Another row breaks every run: that is told once, too."""
+    row = told.rows()["cursors"]
+    broken = replace(row, values={**row.values, "data": "{"})
+    told.table.transact(CUSTOMER, [Operation("put", broken)])
+    assert [go(told).cause for _ in range(2)] == ["RowUnreadable"] * 2
+    assert len(hook.bodies) == 1
