@@ -11,10 +11,16 @@ import os
 import sys
 from pathlib import Path
 
-from bench import costs, memory, reader, tunnel
+from bench import costs, day, memory, reader, tunnel
 from bench.report import write_section
 
-SECTIONS = {"reader": reader.run, "memory": memory.run, "costs": costs.run, "tunnel": tunnel.run}
+SECTIONS = {
+    "reader": reader.run,
+    "memory": memory.run,
+    "costs": costs.run,
+    "day": day.run,
+    "tunnel": tunnel.run,
+}
 
 
 def main() -> None:

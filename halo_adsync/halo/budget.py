@@ -17,6 +17,14 @@ from halo_adsync.errors import BudgetSpent
 GRANT_SIZE = 10
 """Requests taken from the ledger at once. A run can be late by at most so many requests, for it may spend
 a grant long after taking it: leave that much room, for each run at a time, below what Halo really allows."""
+FIRST_GRANT = 4
+"""Requests taken at first: enough for a run that finds a few changes, and most do not find more."""
+MANY = 50
+"""A run that has sent so many leaves room for those that want few."""
+SHARE_LEFT = 5
+"""Of the budget it leaves one part in so many."""
+ASK_AGAIN_SECONDS = 15.0
+"""How long to wait at most before asking again: others give back what they took and did not need."""
 STEP_SECONDS = 5.0
 """The longest sleep between two pulses: much shorter than a lease."""
 _SHORTEST_SLEEP = 0.05
@@ -55,8 +63,17 @@ class Granted:
     wait_until: datetime | None = None
 
 
-def grant(state: LedgerState, now: float, want: int, limit: Limit) -> tuple[LedgerState, int, int | None]:
+def grant(
+    state: LedgerState, now: float, want: int, limit: Limit, *, many: bool = False
+) -> tuple[LedgerState, int, int | None]:
     """Grant up to `want` requests at `now` (unix seconds).
+
+    Args:
+        state: the grants so far.
+        now: the time.
+        want: how many are wanted.
+        limit: how many there are.
+        many: whether the run has had many already; the last of the budget is not for it.
 
     Returns:
         The new state, the number granted, and, when that is 0, the unix second at which to ask again.
@@ -64,14 +81,24 @@ def grant(state: LedgerState, now: float, want: int, limit: Limit) -> tuple[Ledg
     current = replace(state, grants=tuple(g for g in state.grants if now < g[0] + limit.seconds))
     if now < state.blocked_until:
         return current, 0, state.blocked_until
-    granted = min(want, limit.requests - sum(count for _, count in current.grants))
+    allowed = limit.requests - (limit.requests // SHARE_LEFT if many else 0)
+    free = allowed - sum(count for _, count in current.grants)
+    granted = min(want, free)
     if granted <= 0:
-        oldest = min((at for at, _ in current.grants), default=ceil(now))
-        return current, 0, oldest + limit.seconds
+        return current, 0, _first_free(current, free, ceil(now)) + limit.seconds
     # Rounded up, so that a grant never leaves the window before the requests made with it do.
     by_second = dict(current.grants)
     by_second[ceil(now)] = by_second.get(ceil(now), 0) + granted
     return replace(current, grants=tuple(sorted(by_second.items()))), granted, None
+
+
+def _first_free(state: LedgerState, free: int, now: int) -> int:
+    """Return when the grant was made with whose end there is a request again; `free` is 0 or less."""
+    for at, count in state.grants:
+        free += count
+        if free > 0:
+            return at
+    return now
 
 
 def give_back(state: LedgerState, taken: float, count: int) -> LedgerState:
@@ -88,8 +115,8 @@ def block(state: LedgerState, until: float) -> LedgerState:
 class Ledger(Protocol):
     """The grants of one Halo instance, shared by every run that talks to it."""
 
-    def take(self, want: int, now: datetime) -> Granted:
-        """Take up to `want` requests out of the budget."""
+    def take(self, want: int, now: datetime, *, many: bool = False) -> Granted:
+        """Take up to `want` requests out of the budget, for a run that has had `many` already or has not."""
         ...
 
     def give_back(self, count: int, taken: datetime) -> None:
@@ -108,9 +135,9 @@ class MemoryLedger:
         self.limit = limit
         self.state = LedgerState()
 
-    def take(self, want: int, now: datetime) -> Granted:
-        """Take up to `want` requests out of the budget."""
-        self.state, count, wait_until = grant(self.state, now.timestamp(), want, self.limit)
+    def take(self, want: int, now: datetime, *, many: bool = False) -> Granted:
+        """Take up to `want` requests out of the budget, for a run that has had `many` already or has not."""
+        self.state, count, wait_until = grant(self.state, now.timestamp(), want, self.limit, many=many)
         return Granted(count, None if wait_until is None else datetime.fromtimestamp(wait_until, UTC))
 
     def give_back(self, count: int, taken: datetime) -> None:
@@ -147,7 +174,7 @@ class Budget:
         self._sleep = sleep
         self._patience = timedelta(seconds=patience_seconds)
         self._grant_size = grant_size
-        self._left = 0
+        self._left = self._spent = 0
         self._taken = datetime.min.replace(tzinfo=UTC)
         self._blocked_until = datetime.min.replace(tzinfo=UTC)
 
@@ -188,17 +215,19 @@ class Budget:
         if self._ledger is None:
             return None
         if not self._left:
-            granted = self._ledger.take(self._grant_size, now)
+            want = self._grant_size if self._spent else min(self._grant_size, FIRST_GRANT)
+            granted = self._ledger.take(want, now, many=self._spent >= MANY)
             self._left, self._taken = granted.count, now
         if not self._left:
             return granted.wait_until or now
         self._left -= 1
+        self._spent += 1
         return None
 
     def _wait_until(self, until: datetime, pulse: Pulse) -> None:
         if until - self._clock() > self._patience:
             raise BudgetSpent(until)
-        self._sleep_until(until, pulse)
+        self._sleep_until(min(until, self._clock() + timedelta(seconds=ASK_AGAIN_SECONDS)), pulse)
 
     def _sleep_until(self, until: datetime, pulse: Pulse) -> None:
         remaining = max((until - self._clock()).total_seconds(), _SHORTEST_SLEEP)

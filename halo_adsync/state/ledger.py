@@ -25,13 +25,13 @@ class TableLedger:
         self._table, self._limit = table, limit
         self._key = encode_key(instance)
 
-    def take(self, want: int, now: datetime) -> Granted:
-        """Take up to `want` requests out of the budget."""
+    def take(self, want: int, now: datetime, *, many: bool = False) -> Granted:
+        """Take up to `want` requests out of the budget, for a run that has had `many` already or has not."""
         granted = Granted(0)
 
         def change(state: LedgerState) -> LedgerState:
             nonlocal granted
-            changed, count, until = budget.grant(state, now.timestamp(), want, self._limit)
+            changed, count, until = budget.grant(state, now.timestamp(), want, self._limit, many=many)
             granted = Granted(count, None if until is None else datetime.fromtimestamp(until, UTC))
             return changed
 

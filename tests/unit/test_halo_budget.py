@@ -6,7 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from halo_adsync.errors import BudgetSpent
-from halo_adsync.halo.budget import Budget, LedgerState, Limit, MemoryLedger, block, give_back, grant
+from halo_adsync.halo.budget import (
+    ASK_AGAIN_SECONDS,
+    MANY,
+    Budget,
+    Granted,
+    LedgerState,
+    Limit,
+    MemoryLedger,
+    block,
+    give_back,
+    grant,
+)
 from halo_adsync.halo.transport import wait_seconds
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -64,6 +75,63 @@ def test_what_is_given_back_can_be_granted_again() -> None:
 def test_a_limit_of_none_grants_none() -> None:
     """A budget of 0 requests means that none may go out."""
     assert grant(LedgerState(), 100, 1, Limit(0, 60))[1:] == (0, 160)
+
+
+def test_the_last_fifth_is_for_those_that_want_few() -> None:
+    """A run that has had many waits until more than a fifth is free; any other gets what there is."""
+    limit = Limit(10, 60)
+    state, granted, _ = grant(LedgerState(), 100, 5, limit, many=True)
+    assert granted == 5
+    state, granted, _ = grant(state, 110, 5, limit, many=True)
+    assert granted == 3
+    assert grant(state, 120, 5, limit, many=True)[1:] == (0, 160)
+    state, granted, _ = grant(state, 120, 5, limit)
+    assert granted == 2
+    assert grant(state, 130, 5, limit, many=True)[1:] == (0, 160)
+    assert grant(state, 160, 5, limit, many=True)[1:] == (3, None)
+
+
+def test_a_run_of_many_waits_until_enough_has_left_the_window() -> None:
+    """The oldest grant alone may not be enough, where others have used the part that is theirs."""
+    state = LedgerState(((100, 1), (110, 1), (120, 8)))
+    assert grant(state, 130, 5, Limit(10, 60), many=True)[1:] == (0, 180)
+    assert grant(state, 130, 5, Limit(10, 60))[1:] == (0, 160)
+
+
+class Noting(MemoryLedger):
+    """A ledger that notes what is asked of it."""
+
+    def __init__(self, limit: Limit) -> None:
+        super().__init__(limit)
+        self.asked: list[tuple[int, bool]] = []
+
+    def take(self, want: int, now: datetime, *, many: bool = False) -> Granted:
+        """Note it, and take."""
+        self.asked.append((want, many))
+        return super().take(want, now, many=many)
+
+
+def test_a_run_asks_for_few_at_first_and_says_when_it_has_had_many() -> None:
+    """Most runs need no more than four; a long one takes tens, so that it seldom has to ask."""
+    ledger = Noting(Limit(1000, 60))
+    share = budget(Time(), ledger)
+    for _ in range(MANY + 15):
+        share.spend()
+    assert ledger.asked == [(4, False), *[(10, False)] * 5, *[(10, True)] * 2]
+
+
+def test_a_wait_ends_when_somebody_gives_back_what_they_did_not_need() -> None:
+    """The ledger names the time at which there is room for certain; the run asks again before that."""
+    time, ledger = Time(), MemoryLedger(Limit(10, 300))
+    ledger.take(10, NOON)
+    share = budget(time, ledger)
+
+    def pulse() -> None:
+        if time.now == NOON + timedelta(seconds=5):
+            ledger.give_back(7, NOON)
+
+    share.spend(pulse)
+    assert time.now == NOON + timedelta(seconds=ASK_AGAIN_SECONDS)
 
 
 def test_a_run_waits_in_steps_and_keeps_its_lease() -> None:
