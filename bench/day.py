@@ -1,8 +1,8 @@
 """A day of many customers on one Halo instance: how long their deltas wait for the request budget they share.
 
 Simulated: the clock, the customers and what their runs ask of Halo. Real: `Budget`, `TableLedger` and its
-arithmetic, on a table in memory. A run that has to wait comes back exactly when the ledger told it to; who
-of several comes first is drawn.
+arithmetic, on a table in memory, and how far the schedule spreads its runs. A run that has to wait comes
+back exactly when it would ask again; who of several comes first is drawn.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bench.report import table
 from devstack.memory import MemoryTable
 from halo_adsync.errors import BudgetSpent
 from halo_adsync.halo.budget import ASK_AGAIN_SECONDS, Budget, Limit
+from halo_adsync.schedule import turn
 from halo_adsync.state.ledger import TableLedger
 
 if TYPE_CHECKING:
@@ -95,10 +96,15 @@ class Day:
         budget.close()
         waits.append(waited)
 
-    def customer(self, people: int) -> Run:
-        """Do what a customer's schedule asks for: a delta each quarter of an hour, a reconcile at three."""
+    def customer(self, people: int, late: float) -> Run:
+        """Do what a customer's schedule asks for: a delta each quarter of an hour, a reconcile at three.
+
+        Args:
+            people: how many it has.
+            late: how many seconds after the minute its runs begin.
+        """
         for quarter in range(96):
-            begins = quarter * QUARTER
+            begins = quarter * QUARTER + late
             if self.now >= begins + QUARTER:
                 continue  # the last run took so long that the next one does this one's work
             if self.now < begins:
@@ -135,8 +141,9 @@ def _never(_: float) -> None:
 def simulate(*, imports: int, customers: int = CUSTOMERS) -> Day:
     """Return a day that has passed, with so many first imports in it, all at the same time."""
     day = Day()
-    for _ in range(customers):
-        day.begin(day.customer(day.chance.randint(50, 1000)), 0)
+    for number in range(customers):
+        late = turn(f"customer-{number}", customers)
+        day.begin(day.customer(day.chance.randint(50, 1000), late), 0)
     for _ in range(imports):
         day.begin(day.first_import(), IMPORT_AT)
     day.pass_by()

@@ -96,12 +96,20 @@ class Sync:
         return request
 
     def request(
-        self, customer: str, mode: str, reason: str, actor: str, *, dry_run: bool = False, person: str = ""
+        self,
+        customer: str,
+        mode: str,
+        reason: str,
+        actor: str,
+        *,
+        dry_run: bool = False,
+        person: str = "",
+        delay: float = 0,
     ) -> Request:
-        """Record a run and put it on the queue, for a worker to take."""
+        """Record a run and put it on the queue, for a worker to take after `delay` seconds."""
         request = self.new_run(customer, mode, reason, actor, dry_run=dry_run, person=person)
         try:
-            self._services.requests.send(request)
+            self._services.requests.send(request, delay)
         except StateUnavailable as error:
             self._settle_unsent(request, error)
             raise

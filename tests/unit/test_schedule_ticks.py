@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from devstack.memory import MemoryRequests, MemoryTable
 from halo_adsync.model import CustomerId, Meter
 from halo_adsync.plan.mapping import Target
-from halo_adsync.schedule import RELIED_UPON, due, request_due
+from halo_adsync.schedule import RELIED_UPON, SPREAD_SECONDS, due, request_due, turn
 from halo_adsync.services import Services
 from halo_adsync.state.agenda import AGENDA
 from halo_adsync.state.runs import Run, Status, run_row
@@ -83,6 +83,55 @@ def test_a_tick_in_which_nobody_is_due_takes_two_transactions_for_two_hundred_cu
     for _ in range(13):
         app.now += timedelta(minutes=1)
         assert app.tick() == ([], 2)
+
+
+def test_runs_of_many_customers_do_not_begin_in_the_same_second(app: App) -> None:
+    """They are spread over minutes, and each customer has its place whenever it is due."""
+    names = [f"customer-{number}" for number in range(200)]
+    for name in names:
+        app.add(name, delta="*/15 * * * *")
+        app.ran(name, run("delta", app.now))
+    app.tick()
+    places: list[dict[str, float]] = []
+    for _ in range(2):
+        app.now += timedelta(minutes=15)
+        assert len(app.tick()[0]) == len(names)
+        places.append({request.customer: delay for request, delay in app.queue.sent})
+        for request, _ in app.queue.sent:
+            one = app.store(Meter()).of(request.customer).run(request.run)
+            app.ran(request.customer, replace(one, status=Status.OK))
+        app.queue.sent.clear()
+    assert places[0] == places[1]
+    assert sorted(places[0]) == sorted(names)
+    minutes = [sum(delay // 60 == minute for delay in places[0].values()) for minute in range(4)]
+    assert sum(minutes) == len(names)
+    assert max(minutes) < len(names) / 2
+    assert len({int(delay) for delay in places[0].values()}) > len(names) / 2
+
+
+def test_few_customers_hardly_wait_for_each_other() -> None:
+    """The spread grows with their number, and ends before a quarter of an hour is over."""
+    names = [f"customer-{number}" for number in range(1000)]
+    assert turn("contoso", 0) == 0
+    assert max(turn(name, 5) for name in names) < 5
+    assert SPREAD_SECONDS / 2 < max(turn(name, 1000) for name in names) < SPREAD_SECONDS
+    assert turn("contoso", 10**6) == turn("contoso", 1000)
+
+
+def test_no_run_is_put_off_into_quiet_hours(app: App) -> None:
+    """Of many that are due a minute before them, those begin at once that would be too late."""
+    quiet = {"quiet": ["10:17-11:00"], "timezone": "Europe/London"}
+    for number in range(100):
+        app.add(f"c{number}", delta="16 * * * *", **quiet)
+        app.ran(f"c{number}", run("delta", app.now))
+    app.tick()
+    app.now = at("11-23T10:16:00")
+    app.tick()
+    delays = [delay for _, delay in app.queue.sent]
+    assert len(delays) == 100
+    assert max(delays) < 60
+    assert delays.count(0) > 10
+    assert sum(delay > 0 for delay in delays) > 10
 
 
 def test_what_a_request_costs(app: App) -> None:
