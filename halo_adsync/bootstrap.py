@@ -200,7 +200,7 @@ class Builder:
         Raises:
             SecretMissing: its address is not there.
         """
-        if customer.notify is not None:
+        if customer.notify is not None and customer.notify.webhook is not None:
             secrets, name = self.secrets(), customer.notify.webhook.secret
             post(secrets.get(name), message, partial(secrets.renewed, name))
 

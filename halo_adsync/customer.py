@@ -260,7 +260,7 @@ class Customer(Part):
                 yield directory.connect.relay.sas.key.secret
         if self.login.entra:
             yield self.login.entra.certificate.secret
-        if self.notify:
+        if self.notify and self.notify.webhook:
             yield self.notify.webhook.secret
 
     def settings_digest(self) -> str:

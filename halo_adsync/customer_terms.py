@@ -1,11 +1,12 @@
 """The blocks of a customer file that say on whose terms a sync runs: leavers, limits, schedule, audit."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from halo_adsync.customer_connections import Part, SecretRef
-from halo_adsync.customer_values import Count, Cron, Percent, Quiet, Timezone
+from halo_adsync.customer_onboarding import Id
+from halo_adsync.customer_values import Count, Cron, Name, Percent, Quiet, Timezone
 
 
 class Leavers(Part):
@@ -44,11 +45,28 @@ class Schedule(Part):
     quiet: tuple[Quiet, ...] = ()
 
 
+class NotifyTicket(Part):
+    """The ticket that is opened for runs that were blocked or failed; `user` is whose ticket it is."""
+
+    user: Id
+    type: Id | None = None
+    team: Name | None = None
+    agent: Id | None = None
+    priority: Id | None = None
+
+
 class Notify(Part):
     """Whom to tell."""
 
-    webhook: SecretRef
+    webhook: SecretRef | None = None
+    ticket: NotifyTicket | None = None
     on: tuple[Literal["blocked", "failed", "partial", "ok"], ...] = ("blocked", "failed", "partial")
+
+    @model_validator(mode="after")
+    def _somehow(self) -> Self:
+        if self.webhook is None and self.ticket is None:
+            raise ValueError("must have a webhook, a ticket, or both; leave the block out to tell nobody")
+        return self
 
 
 class Audit(Part):

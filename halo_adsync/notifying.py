@@ -7,20 +7,22 @@ is tried again by the next run. A notice never makes a run fail, and never names
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from halo_adsync.customer import Customer
 from halo_adsync.errors import HaloAdSyncError, RowUnreadable
 from halo_adsync.events import Event, note
 from halo_adsync.notify import Message
+from halo_adsync.notifying_tickets import open_ticket
 from halo_adsync.services import Services
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.notices import MODES, Trouble, Troubles
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import CustomerState
 
-WEBHOOK = "webhook"
+WEBHOOK, TICKET = "webhook", "ticket"
 LIMITS_SHOWN = 10
 _NUMBER = re.compile(r"\d+")
 _NAME = re.compile(r"\b(CN|UID)=(?:\\.|[^,\\])+", re.IGNORECASE)
@@ -72,28 +74,45 @@ class Notifier:
         run, cause = self.run, cause_of(self.run)
         kind = Status.FAILED if run.message else run.status
         trouble = known.get(cause, Trouble(run.id, run.mode, kind))
-        if WEBHOOK not in trouble.told and self._call(bad_news(self.customer, run)):
-            trouble = replace(trouble, told=(*trouble.told, WEBHOOK))
+        news = bad_news(self.customer, run)
+        for way, send in self._ways(trouble, news):
+            if way not in trouble.told and self._reached(way, send):
+                trouble = replace(trouble, told=(*trouble.told, way))
         return {**known, cause: trouble}
 
     def _went_well(self, known: Troubles, *, every: bool) -> Troubles:
         parked = any(one.kind is Status.PARTIAL for one in known.values()) and bool(self.state.parked())
         over = {cause: one for cause, one in known.items() if is_over(one, self.run, parked=parked)}
-        to_tell = {cause: one for cause, one in over.items() if one.told}
-        if to_tell or (every and self.run.settled):
-            told = self._call(good_news(self.customer, self.run, to_tell))
+        to_tell = {cause: one for cause, one in over.items() if WEBHOOK in one.told}
+        if self._has_webhook() and (to_tell or (every and self.run.settled)):
+            told = self._reached(WEBHOOK, partial(self._call, good_news(self.customer, self.run, to_tell)))
             if to_tell and not told:
                 return known
         return {cause: one for cause, one in known.items() if cause not in over}
 
-    def _call(self, message: Message) -> bool:
-        """Call the webhook, and tell whether it took the notice; what went wrong is logged."""
+    def _ways(self, trouble: Trouble, news: Message) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield how people are to be told of a trouble: tickets are for what keeps a plan from being done."""
+        notify = self.customer.notify
+        if self._has_webhook():
+            yield WEBHOOK, partial(self._call, news)
+        if notify and notify.ticket and self.run.status in {Status.BLOCKED, Status.FAILED}:
+            ticket = notify.ticket, (trouble, news)
+            yield TICKET, partial(open_ticket, self.services, self.customer, *ticket, self.lease.pulse)
+
+    def _has_webhook(self) -> bool:
+        return self.customer.notify is not None and self.customer.notify.webhook is not None
+
+    def _call(self, message: Message) -> None:
+        self.services.call_webhook(self.customer, message)
+
+    def _reached(self, way: str, send: Callable[[], object]) -> bool:
+        """Send a notice, and tell whether it was taken; what went wrong is logged."""
         self.lease.pulse()
         try:
-            self.services.call_webhook(self.customer, message)
+            send()
         except HaloAdSyncError as error:
             facts = {"customer": self.run.customer, "run": self.run.id}
-            note(Event.NOT_TOLD, logging.ERROR, **facts, way=WEBHOOK, problem=str(error))
+            note(Event.NOT_TOLD, logging.ERROR, **facts, way=way, problem=str(error))
             return False
         return True
 

@@ -118,6 +118,74 @@ def test_what_was_never_told_ends_in_silence(told: Stage, hook: Webhook) -> None
     assert hook.bodies == []
 
 
+@pytest.fixture
+def desk(told: Stage) -> Stage:
+    """The same customer, who is told by a ticket only."""
+    user = next(user for user in told.halo.people if user["login"] == "CORP\\p03")
+    rules(told, notify={"ticket": {"user": user["id"], "priority": 2}})
+    return told
+
+
+def tickets(stage: Stage) -> list[str]:
+    """Return the summaries of all tickets in Halo."""
+    return [str(ticket["summary"]) for ticket in stage.halo.tickets.values()]
+
+
+def test_a_blocked_run_has_one_ticket(desk: Stage, hook: Webhook, directory: Directory) -> None:
+    """In the client and site of the user whom the file names; a later trouble has another."""
+    directory.disable(dn(1))
+    first, _ = go(desk), go(desk)
+    (ticket,) = desk.halo.tickets.values()
+    assert ticket["summary"] == f"Halo AD Sync, contoso: blocked, run {first.id}"
+    user = next(user for user in desk.halo.people if user["id"] == ticket["user_id"])
+    assert (user["login"], ticket["site_id"], ticket["priority_id"]) == ("CORP\\p03", user["site_id"], 2)
+    assert first.violations[0].message in ticket["details"]
+    directory.modify(dn(1), {"userAccountControl": "512"})
+    assert go(desk).status is Status.OK
+    directory.disable(dn(1))
+    assert go(desk).status is Status.BLOCKED
+    assert len(set(tickets(desk))) == len(tickets(desk)) == 2
+    assert hook.asked == []
+
+
+def test_an_answer_that_got_lost_opens_no_second_ticket(
+    desk: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Halo opened it and the connection dropped: the next run with this trouble finds it."""
+    caplog.set_level(logging.INFO)
+    desk.halo.faults.add("drop_after_commit", method="POST", path="/api/Tickets")
+    desk.environment["SECRET_AD"] = "wrong"
+    first = go(desk)
+    assert len(problems(caplog)) == 1
+    go(desk)
+    go(desk)
+    assert tickets(desk) == [f"Halo AD Sync, contoso: failed, run {first.id}"]
+    assert len(problems(caplog)) == 1
+
+
+def test_a_ticket_for_nobody_says_what_to_correct(desk: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """The run ends as it would have; when the file is right, the ticket is opened."""
+    caplog.set_level(logging.INFO)
+    right = desk.builder.store().customer(CUSTOMER).notify
+    assert right is not None
+    rules(desk, notify={"ticket": {"user": 999_999}})
+    desk.environment["SECRET_AD"] = "wrong"
+    assert go(desk).status is Status.FAILED
+    assert problems(caplog) == ["notify.ticket.user: Halo has no user 999999; correct the number."]
+    assert tickets(desk) == []
+    rules(desk, notify=right.model_dump(mode="json", exclude_none=True))
+    go(desk)
+    assert len(tickets(desk)) == 1
+
+
+def test_records_that_fail_have_no_ticket(desk: Stage, directory: Directory) -> None:
+    """Tickets are for what keeps a whole plan from being done."""
+    directory.modify(dn(1), {"title": "Engineer"})
+    desk.halo.faults.add("status", method="POST", path="/api/Users", status=400, times=None)
+    assert go(desk).status is Status.PARTIAL
+    assert tickets(desk) == []
+
+
 def test_dry_runs_and_runs_for_one_person_tell_nothing(told: Stage, hook: Webhook) -> None:
     """Whoever asked for them is looking at them."""
     told.environment["SECRET_AD"] = "wrong"

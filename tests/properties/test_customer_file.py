@@ -141,7 +141,11 @@ CUSTOMERS = st.fixed_dictionaries(
             {}, optional={"full": st.just("0 2 * * *"), "quiet": some(st.just("mon-fri 09:00-11:00"))}
         ),
         "notify": st.fixed_dictionaries(
-            {"webhook": SECRETS}, optional={"on": some(st.sampled_from(["blocked", "failed", "ok"]))}
+            {"webhook": SECRETS},
+            optional={
+                "ticket": st.just({"user": 7}),
+                "on": some(st.sampled_from(["blocked", "failed", "ok"])),
+            },
         ),
     },
 )

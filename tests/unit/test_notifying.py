@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from devstack.certificates import CertificateAuthority
+from halo_adsync.customer_terms import Notify
 from halo_adsync.errors import ConfigurationError, Refused, Unavailable
 from halo_adsync.model import RunId
 from halo_adsync.notify import Message, body_for, post
@@ -98,6 +100,12 @@ def test_a_notice_names_nobody(text: str, left: str) -> None:
     """What may be a person's name or address is cut out of the sentence of a cause."""
     assert without_people(text) == left
     assert bad_news(customer(), failed(text)).lines[0] == left
+
+
+def test_a_block_that_tells_nobody_is_refused() -> None:
+    """It looks as if somebody were told."""
+    with pytest.raises(ValidationError, match="must have a webhook, a ticket, or both"):
+        Notify.model_validate({"on": ["failed"]})
 
 
 def test_many_limits_are_shown_in_part() -> None:
