@@ -111,8 +111,14 @@ class Notifier:
         try:
             send()
         except HaloAdSyncError as error:
-            facts = {"customer": self.run.customer, "run": self.run.id}
-            note(Event.NOT_TOLD, logging.ERROR, **facts, way=way, problem=str(error))
+            note(
+                Event.NOT_TOLD,
+                logging.ERROR,
+                customer=self.run.customer,
+                run=self.run.id,
+                way=way,
+                problem=str(error),
+            )
             return False
         return True
 
