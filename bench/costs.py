@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bench import samba
-from bench.clients import Target
-from bench.people import ATTRIBUTES, PEOPLE
+from bench.people import PEOPLE, name_of
+from bench.process import measured
 from bench.report import machine, table
 from devstack.azurite import Azurite, azurite_missing
 from devstack.halo import SimulatedHalo, Switches
@@ -36,7 +35,6 @@ SHARE, WASTE, LEAST = 0.5, 1.05, (0, 3, 9)
 """The goals."""
 CUSTOMER = CustomerId("bench")
 COLUMNS = ("seconds", "CPU s", "peak MiB", "searches", "entries", "Halo requests", "writes", "transactions")
-_SECONDS = 3_600
 _FILE = """
 id: bench
 name: Bench Limited
@@ -98,7 +96,7 @@ def _measured(controller: SambaDomain, size: int) -> dict[str, Cost]:
         _builder(job).store().put_customer(parse(text))
         costs = {"first sync": _in_a_process(job, "full")}
         costs["full, no change"] = _in_a_process(job, "full")
-        costs["ldap3"] = _plain_read(controller)
+        costs["ldap3"] = measured("bench.clients", "ldap3", json.dumps(asdict(samba.target(controller))))
         costs["delta, no change"] = _in_a_process(job, "delta")
         _change(controller, halo, max(1, size // 100))
         costs["delta, 1 % changed"] = _in_a_process(job, "delta")
@@ -112,37 +110,12 @@ def _change(controller: SambaDomain, halo: SimulatedHalo, count: int) -> None:
     step = len(active) // count
     names = {str(user["login"]).rpartition("\\")[2] for user in active[: step * count : step]}
     for name in sorted(names):
-        number = int(name.removeprefix("p"))
-        team = f"OU=Team {number // 200:03},{PEOPLE}"
-        controller.modify(f"CN=Person {number:06},{team}", {"title": f"Changed {time.time_ns()}"})
-
-
-def _plain_read(controller: SambaDomain) -> Cost:
-    target = Target(
-        host=controller.host,
-        port=controller.ldap_port,
-        user=controller.admin_user,
-        password=controller.admin_password,
-        base=PEOPLE,
-        filter="(&(objectCategory=person)(objectClass=user))",
-        attributes=list(ATTRIBUTES),
-    )
-    cost: Cost = _json_of("bench.clients", "ldap3", json.dumps(asdict(target)))
-    return cost
+        dn, _ = name_of(int(name.removeprefix("p")))
+        controller.modify(dn, {"title": f"Changed {time.time_ns()}"})
 
 
 def _in_a_process(job: dict[str, Any], mode: str) -> Cost:
-    cost: Cost = _json_of("bench.costs", json.dumps({**job, "mode": mode}))
-    return cost
-
-
-def _json_of(*command: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", *command], capture_output=True, text=True, check=False, timeout=_SECONDS
-    )
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} failed: {done.stderr.strip()[-800:]}")
-    return json.loads(done.stdout)
+    return measured("bench.costs", json.dumps({**job, "mode": mode}))
 
 
 def _row(name: str, cost: Cost) -> list[str]:

@@ -38,7 +38,7 @@ def organisation(count: int) -> Iterator[Entry]:
         yield _person(number)
 
 
-def _name(number: int) -> tuple[str, str]:
+def name_of(number: int) -> tuple[str, str]:
     """Return the DN and the common name of a person."""
     common = f"Person {number:06}"
     return f"CN={common},OU=Team {number // _OUS_PER_PERSON:03},{PEOPLE}", common
@@ -48,8 +48,8 @@ def _person(number: int) -> Entry:
     chance = random.Random(number)
     first, last = chance.choice(_FIRST.split()), chance.choice(_LAST.split())
     city = chance.choice(_CITIES)
-    dn, common = _name(number)
-    chief = _name(number - number % 20)[0]
+    dn, common = name_of(number)
+    chief = name_of(number - number % 20)[0]
     account = f"p{number:06}"
     return dn, {
         "objectClass": ["top", "person", "organizationalPerson", "user"],

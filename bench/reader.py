@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from bench import samba
 from bench.clients import CLIENTS, Target
 from bench.openldap import OpenLdap, OpenLdapError
 from bench.people import ATTRIBUTES
+from bench.process import measured
 from bench.report import machine, spread, table
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _LABELS = {
     "ours, people": "Halo AD Sync, entries and then records of people, kept",
     "framing": "messages only, no entry decoded: the limit in Python",
 }
-_SECONDS = 900
 _GOAL = 6.0
 
 type Costs = dict[str, list[dict[str, float]]]
@@ -83,12 +82,7 @@ def _measured(title: str, target: Target, size: int, rounds: int) -> str:
 
 
 def _cost(client: str, target: Target) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.clients", client, json.dumps(asdict(target))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
-    if done.returncode:
-        raise RuntimeError(f"{client} failed: {done.stderr.strip()[-800:]}")
-    cost: dict[str, float] = json.loads(done.stdout)
-    return cost
+    return measured("bench.clients", client, json.dumps(asdict(target)))
 
 
 def leads(costs: Costs, client: str) -> list[float]:

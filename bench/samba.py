@@ -53,12 +53,17 @@ def people(count: int, cache: Path) -> Iterator[Target]:
         SambaError: as for `domain`.
     """
     with domain(count, cache) as running:
-        yield Target(
-            host=running.host,
-            port=running.ldap_port,
-            user=running.admin_user,
-            password=running.admin_password,
-            base=PEOPLE,
-            filter="(&(objectCategory=person)(objectClass=user))",
-            attributes=list(ATTRIBUTES),
-        )
+        yield target(running)
+
+
+def target(running: SambaDomain) -> Target:
+    """Tell how to read the people of a domain."""
+    return Target(
+        host=running.host,
+        port=running.ldap_port,
+        user=running.admin_user,
+        password=running.admin_password,
+        base=PEOPLE,
+        filter="(&(objectCategory=person)(objectClass=user))",
+        attributes=list(ATTRIBUTES),
+    )

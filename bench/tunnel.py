@@ -7,15 +7,14 @@ and each reading in another: all of them, and the domain controller, share this 
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from bench import samba
 from bench.people import ATTRIBUTES, PEOPLE
+from bench.process import measured
 from bench.report import machine, spread, table
 from devstack.relay import HybridConnectionManager, NodeListener, SimulatedRelay, node_listener_missing
 from halo_adsync.directory.config import DirectoryConfig
@@ -37,7 +36,6 @@ NODE = "by relay, Microsoft's `hyco-ws`"
 GOAL = 0.8
 _FILTER = "(&(objectCategory=person)(objectClass=user))"
 _CONNECTION = "bench"
-_SECONDS = 900
 
 type Costs = dict[str, list[dict[str, float]]]
 
@@ -89,32 +87,16 @@ def _cost(way: str, controller: SambaDomain, relay: SimulatedRelay) -> dict[str,
         "ca_file": str(controller.ca_path),
     }
     if way == DIRECT:
-        return _read_in_a_process(given, {})
+        return measured("bench.tunnel", json.dumps(given))
     string = relay.connection_string(_CONNECTION)
     listener: AbstractContextManager[object] = HybridConnectionManager(string, relay.ca_path)
     if way == NODE:
         listener = NodeListener(string, relay.ca_path, f"{controller.host}:{controller.port}")
     with listener:
         key = relay.connections[_CONNECTION].rules["send"].key
-        return _read_in_a_process(
-            given | {"relay": relay.host, "key": key}, {"SSL_CERT_FILE": str(relay.ca_path)}
-        )
-
-
-def _read_in_a_process(given: dict[str, Any], environment: dict[str, str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.tunnel", json.dumps(given)]
-    done = subprocess.run(
-        command,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_SECONDS,
-    )
-    if done.returncode:
-        raise RuntimeError(f"a reading failed: {done.stderr.strip()[-800:]}")
-    cost: dict[str, float] = json.loads(done.stdout)
-    return cost
+        through = given | {"relay": relay.host, "key": key}
+        trusted = {"SSL_CERT_FILE": str(relay.ca_path)}
+        return measured("bench.tunnel", json.dumps(through), environment=trusted)
 
 
 def ratios(costs: Costs, way: str) -> list[float]:

@@ -5,7 +5,7 @@ group that people depend on changed, another domain controller answered, the cus
 run reads everybody, by itself, and says why.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from halo_adsync.asking import watch_of
@@ -55,15 +55,19 @@ UNFOLLOWED = Followed({}, None)
 
 
 def follow(
-    customer: Customer, opened: Mapping[str, Directory], state: CustomerState, known: Known, mode: str
+    customer: Customer,
+    opened: Mapping[str, Directory],
+    known: Known,
+    waiting: Iterable[ObjectGuid],
+    mode: str,
 ) -> Followed:
     """Ask every directory what changed.
 
     Args:
         customer: whose directories.
         opened: each of them, by its id.
-        state: the customer's.
-        known: what is known of it.
+        known: what is known of the customer.
+        waiting: of whom something is still to be done; looked at where the run is about some people only.
         mode: only a `delta` is about some people; any other run learns where to follow changes from.
 
     Raises:
@@ -88,7 +92,7 @@ def follow(
     concerned = {guid for changes in found.values() for guid in changes.people}
     concerned |= {guid for guid, leaver in known.leavers.items() if leaver.tickets}
     concerned |= known.decisions.keys()
-    concerned.update(_waiting(customer, state))
+    concerned.update(waiting)
     return Followed(cursors, frozenset(concerned), tuple(_blind(cursors)))
 
 
@@ -114,9 +118,9 @@ def are_parked(run: Run, state: CustomerState) -> bool:
     return failed <= state.parked().keys()
 
 
-def _waiting(customer: Customer, state: CustomerState) -> Iterator[ObjectGuid]:
+def still_to_do(customer: Customer, state: CustomerState, parked: Iterable[str]) -> Iterator[ObjectGuid]:
     """Yield those of whom something is still to be done: refused records, and tickets of new people."""
-    for key in state.parked():
+    for key in parked:
         record, _, guid = key.partition("|")
         if record != Record.AGENT.value:
             yield ObjectGuid(guid)

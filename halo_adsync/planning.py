@@ -11,7 +11,7 @@ from halo_adsync.customer import Customer, DirectoryBlock
 from halo_adsync.departing import Search, absences, to_keep, with_tickets
 from halo_adsync.directory.port import Directory
 from halo_adsync.errors import HaloRefused
-from halo_adsync.following import UNFOLLOWED, Followed, follow
+from halo_adsync.following import UNFOLLOWED, Followed, follow, still_to_do
 from halo_adsync.halo.port import Halo
 from halo_adsync.learning import Learner, by_id
 from halo_adsync.looking_up import facts_of
@@ -24,6 +24,7 @@ from halo_adsync.model import (
     Link,
     Meter,
     ObjectGuid,
+    Parked,
     Place,
 )
 from halo_adsync.plan.agents import AgentSide
@@ -73,6 +74,7 @@ class _Look:
     """What the directories showed, and what was kept that goes with it."""
 
     known: Known
+    parked: Mapping[str, Parked]
     followed: Followed
     reads: Sequence[DirectoryRead]
     agents: Mapping[ObjectGuid, Link]
@@ -118,7 +120,9 @@ class Planner:
         with ExitStack() as stack:
             blocks = self._customer.directories
             opened = {block.id: stack.enter_context(self._open(block)) for block in blocks}
-            followed = follow(self._customer, opened, state, known, self._mode) if counts else UNFOLLOWED
+            parked = state.parked()
+            waits = still_to_do(self._customer, state, parked)
+            followed = follow(self._customer, opened, known, waits, self._mode) if counts else UNFOLLOWED
             if followed.concerned is None and self._mode == "delta":
                 self._mode = "full"
             if followed.concerned == frozenset():
@@ -129,7 +133,8 @@ class Planner:
                 for block in blocks
             ]
         self._pulse()
-        return self._plan(state, halo, run, _Look(known, followed, reads, agents), counts=counts, retry=retry)
+        look = _Look(known, parked, followed, reads, agents)
+        return self._plan(state, halo, run, look, counts=counts, retry=retry)
 
     def _nothing(self, followed: Followed) -> Planned:
         """Return the plan of a delta that is about nobody."""
@@ -155,8 +160,7 @@ class Planner:
         found = survey(customer, reads, now, target, footing, facts=facts)
         side = self._side(state, known, about)
         before = {guid: row for guid, row in known.leavers.items() if about is None or guid in about}
-        parked = state.parked()
-        side = replace(side, parked={} if retry else waiting(parked, now))
+        side = replace(side, parked={} if retry else waiting(look.parked, now))
         if about is not None and found.newcomers(side.links):
             side = replace(side, others=frozenset(state.linked(Record.USER).values()))
         side, learnt = Learner(customer, self._mode, self._services.progress).learn(found, side, halo)
@@ -178,7 +182,7 @@ class Planner:
             plan = plan_agents(customer, reads, staff, halo.agents, mode=self._mode, now=now).beside(plan)
         plan = replace(plan, warnings=(*plan.warnings, *look.followed.warnings))
         resolved = {f"{read.directory}|{dn}": guid for read in reads for dn, guid in read.anchors.items()}
-        parked = {key: one for key, one in parked.items() if about is None or _guid_of(key) in about}
+        parked = {key: one for key, one in look.parked.items() if about is None or _guid_of(key) in about}
         return Planned(
             plan,
             None if resolved == known.anchors else resolved,
