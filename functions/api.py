@@ -10,7 +10,7 @@ from functions.http import Body, answer, read_body, run_accepted
 from halo_adsync.access import Role
 from halo_adsync.bootstrap import app
 from halo_adsync.health import health as report_health
-from halo_adsync.state.store import CustomerState
+from halo_adsync.state.customer_state import CustomerState
 
 RUNS_LISTED = 50
 api = func.Blueprint()  # type: ignore[no-untyped-call]  # azure-functions left its types out here

@@ -26,9 +26,10 @@ from halo_adsync.plan.leavers import held_by
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.parking import key_of, refused
 from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind, Record
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import Lease
+from halo_adsync.state.lines import Line, Settled
 from halo_adsync.state.runs import Run
-from halo_adsync.state.store import CustomerState, Line, Settled
 
 
 class Write(Protocol):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from halo_adsync.errors import Doubtful, RecordRejected
 from halo_adsync.halo.port import AgentDesk
 from halo_adsync.plan.types import Kind
-from halo_adsync.state.store import Line
+from halo_adsync.state.lines import Line
 
 
 def refusals(lines: Sequence[Line], desk: AgentDesk) -> dict[int, str]:

@@ -9,7 +9,7 @@ from halo_adsync.model import HaloClient, HaloClientId, HaloSite, ObjectGuid, Pl
 from halo_adsync.plan.places import find_client, find_site
 from halo_adsync.plan.types import Change, Kind
 from halo_adsync.plan.wanted import WantedClient, WantedSite
-from halo_adsync.state.store import Line, Settled
+from halo_adsync.state.lines import Line, Settled
 
 
 class PlaceMaker:

@@ -7,9 +7,9 @@ from halo_adsync.customer import Customer
 from halo_adsync.errors import NotApproved
 from halo_adsync.model import Meter
 from halo_adsync.services import Services
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status
-from halo_adsync.state.store import CustomerState
 
 VALID_FOR = timedelta(hours=24)
 """How long a stored plan may be approved."""

@@ -14,9 +14,9 @@ from typing import Any
 from halo_adsync.customer_values import NAMES_OF_PEOPLE, called, is_same_dn
 from halo_adsync.plan.leavers import names_of
 from halo_adsync.plan.render import csv_table
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lines import Line
 from halo_adsync.state.runs import Run
-from halo_adsync.state.store import CustomerState
 
 COLUMNS = (
     "at",

@@ -24,9 +24,9 @@ from halo_adsync.explaining import explained, find_account
 from halo_adsync.model import Meter
 from halo_adsync.plan.render import as_csv, as_json, as_text
 from halo_adsync.plan.types import Change
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run
-from halo_adsync.state.store import CustomerState
 
 
 class Format(StrEnum):

@@ -13,7 +13,7 @@ from halo_adsync import terminal
 from halo_adsync.bootstrap import app as builder
 from halo_adsync.errors import ConfigurationError, HaloAdSyncError
 from halo_adsync.model import CustomerId
-from halo_adsync.state.store import CustomerState
+from halo_adsync.state.customer_state import CustomerState
 
 
 class Mode(StrEnum):

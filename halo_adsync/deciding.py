@@ -9,7 +9,7 @@ from halo_adsync.explaining import find_account
 from halo_adsync.model import Decision, HaloUserId, Meter, ObjectGuid
 from halo_adsync.plan.types import Change, Kind, Record
 from halo_adsync.services import Services
-from halo_adsync.state.store import CustomerState
+from halo_adsync.state.customer_state import CustomerState
 
 LOOK_BACK = 50
 """How many runs are looked through for the latest one that says who is in conflict."""

@@ -11,8 +11,8 @@ from halo_adsync.model import Link, Meter, Person
 from halo_adsync.plan.scope import Scoping
 from halo_adsync.plan.types import SITE, Change, Kind, Record
 from halo_adsync.services import Services
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.runs import Run
-from halo_adsync.state.store import CustomerState
 from halo_adsync.sync import Sync
 
 

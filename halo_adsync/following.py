@@ -14,8 +14,9 @@ from halo_adsync.directory.port import Changes, Directory
 from halo_adsync.model import Cursor, DirectoryRead, ObjectGuid
 from halo_adsync.plan.parking import key_of
 from halo_adsync.plan.types import Record
+from halo_adsync.state.customer_state import CustomerState
+from halo_adsync.state.knowledge import Known
 from halo_adsync.state.runs import Run
-from halo_adsync.state.store import CustomerState, Known
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from halo_adsync.customer import Customer
 from halo_adsync.customers import valid
 from halo_adsync.model import Meter
 from halo_adsync.services import Services
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.runs import Run
-from halo_adsync.state.store import CustomerState
 
 DAYS_OF_THE_IDLE = 30
 """How long a run is kept at most that changed nothing: there are many, and they say little."""

@@ -9,8 +9,8 @@ from halo_adsync.model import Keep, Meter, ObjectGuid
 from halo_adsync.plan.leavers import is_kept
 from halo_adsync.plan.types import Change, Kind, Record
 from halo_adsync.services import Services
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lines import Line
-from halo_adsync.state.store import CustomerState
 
 LOOK_BACK = 50
 """How many runs are looked through for the latest one that says who is held."""

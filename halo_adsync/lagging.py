@@ -8,7 +8,7 @@ from halo_adsync.model import CustomerId, Meter
 from halo_adsync.pausing import LOOK_BACK
 from halo_adsync.schedule import has_any
 from halo_adsync.services import Services
-from halo_adsync.state.store import CustomerState
+from halo_adsync.state.customer_state import CustomerState
 
 
 def lags(services: Services) -> Iterator[tuple[CustomerId, int]]:

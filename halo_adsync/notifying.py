@@ -17,10 +17,10 @@ from halo_adsync.events import Event, note
 from halo_adsync.notify import Message
 from halo_adsync.notifying_tickets import open_ticket
 from halo_adsync.services import Services
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.notices import MODES, Trouble, Troubles
 from halo_adsync.state.runs import Run, Status
-from halo_adsync.state.store import CustomerState
 
 WEBHOOK, TICKET = "webhook", "ticket"
 LIMITS_SHOWN = 10

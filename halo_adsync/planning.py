@@ -39,8 +39,9 @@ from halo_adsync.plan.survey import survey
 from halo_adsync.plan.types import Kind, Plan, Record
 from halo_adsync.planning_agents import plan_agents
 from halo_adsync.services import Pulse, Services
+from halo_adsync.state.customer_state import CustomerState
+from halo_adsync.state.knowledge import Known
 from halo_adsync.state.newcomers import RUNS_LOOKED_THROUGH, is_established
-from halo_adsync.state.store import CustomerState, Known
 
 TICKETS_WAIT = timedelta(days=30)
 """A ticket that was not opened by then is none for a new starter any more."""

@@ -19,9 +19,9 @@ from halo_adsync.model import Meter
 from halo_adsync.pausing import LOOK_BACK, resting_until
 from halo_adsync.services import Services
 from halo_adsync.state.agenda import NOTHING_SEEN, Agenda, Seen
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status
-from halo_adsync.state.store import CustomerState
 from halo_adsync.sync import Sync
 
 WEIGHT = ("reconcile", "full", "delta")

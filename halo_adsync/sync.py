@@ -9,16 +9,13 @@ customer's lease and works on it for one slice. Whatever happens to the worker, 
 """
 
 import logging
-import resource
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 from halo_adsync.applying import Applier
-from halo_adsync.customer import Customer
 from halo_adsync.errors import (
     BudgetSpent,
     Busy,
@@ -37,42 +34,18 @@ from halo_adsync.plan.guard import judge, safe_lines
 from halo_adsync.plan.select import only
 from halo_adsync.planning import Planner
 from halo_adsync.services import Services
+from halo_adsync.slices import Slice
+from halo_adsync.state.customer_state import CustomerState
+from halo_adsync.state.knowledge import Known
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
-from halo_adsync.state.lease import Lease
 from halo_adsync.state.lines import with_failed
-from halo_adsync.state.notices import Troubles
-from halo_adsync.state.queue import Request
+from halo_adsync.state.queue import Request, queued, request_for
 from halo_adsync.state.runs import Run, Status, new_run_id
-from halo_adsync.state.store import CustomerState, Known
 
 _log = logging.getLogger(__name__)
 NOTHING: Mapping[str, Any] = {}
 SLICE_SECONDS = 480.0
 """How long a slice on the queue goes on taking new batches: far below the host's time limit."""
-
-
-@dataclass(slots=True)
-class _Slice:
-    """What one slice of one run works with."""
-
-    customer: Customer
-    state: CustomerState
-    lease: Lease
-    meter: Meter
-    ends: float
-    begun: float = field(default_factory=monotonic)
-    in_doubt: bool = False
-    """An earlier slice died, and its last batch may have reached Halo."""
-    troubles: Troubles | None = None
-    """Of which trouble people were told, once that is known."""
-
-    def cost(self, run: Run) -> dict[str, float]:
-        """Return the run's cost so far, this slice included."""
-        self.meter.seconds = round(monotonic() - self.begun, 3)
-        self.meter.peak_rss_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        now = asdict(self.meter)
-        total = {name: round(run.cost.get(name, 0) + value, 3) for name, value in now.items()}
-        return total | {"peak_rss_mib": max(run.cost.get("peak_rss_mib", 0), now["peak_rss_mib"])}
 
 
 class Sync:
@@ -92,7 +65,7 @@ class Sync:
         store, now = self._services.store(Meter()), self._services.now()
         found = store.customer(customer)
         request = Request(found.key, new_run_id(now), mode, reason, actor, dry_run, person)
-        store.of(found.key).add_run(_queued(request, now))
+        store.of(found.key).add_run(queued(request, now))
         return request
 
     def request(
@@ -138,7 +111,7 @@ class Sync:
             lease = state.lease(request.run)
         except Busy as busy:
             return self._skip(self._recorded(request, state), state, busy)
-        part = _Slice(customer, state, lease, meter, monotonic() + slice_seconds)
+        part = Slice(customer, state, lease, meter, monotonic() + slice_seconds)
         try:
             run = self._recorded(request, state)  # as it is now that nobody else can go on with it
             if not run.status.is_open:
@@ -160,7 +133,7 @@ class Sync:
         """Return the run that is asked for; one that is not recorded is somebody else's message."""
         run = state.find_run(request.run)
         if run is None:
-            run = _queued(request, self._services.now())
+            run = queued(request, self._services.now())
             state.add_run(run)
         return run
 
@@ -180,11 +153,11 @@ class Sync:
         lease.release()
         return run
 
-    def _slice(self, run: Run, part: _Slice) -> Run:
+    def _slice(self, run: Run, part: Slice) -> Run:
         try:
             known = part.state.known()
             part.troubles = known.troubles
-            self._check_instance(part, known)
+            part.check_instance(known)
             with self._services.open_halo(part.customer, part.meter, part.lease.pulse) as halo:
                 if run.status is not Status.APPLYING:
                     run = self._plan(run, part, known, halo)
@@ -205,14 +178,14 @@ class Sync:
             return self._finish(replace(run, status=Status.BLOCKED), part)
         return self._got_through(run, part)
 
-    def _got_through(self, run: Run, part: _Slice) -> Run:
+    def _got_through(self, run: Run, part: Slice) -> Run:
         """Finish a run whose plan is settled, and keep what the next one goes on from."""
         failed = run.counts["failed"] or run.agents["failed"] or run.others_failed
         cursors = run.cursors if not failed or are_parked(run, part.state) else {}
         run = replace(run, status=Status.PARTIAL if failed else Status.OK)
         return self._finish(run, part, read=run.read, cursors=cursors)
 
-    def _plan(self, run: Run, part: _Slice, known: Known, halo: Halo) -> Run:
+    def _plan(self, run: Run, part: Slice, known: Known, halo: Halo) -> Run:
         """Read, plan, guard and store; the run is then `planned`, `blocked` or `applying`."""
         whole = not run.person
         mode = run.mode if whole or run.mode == "reconcile" else "full"
@@ -234,22 +207,7 @@ class Sync:
         learnt = (planned.places, planned.anchors)
         return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=planned.footing)
 
-    def _check_instance(self, part: _Slice, known: Known) -> None:
-        """Refuse to use the links of one Halo instance on another: the same ids are other people there."""
-        customer, url = part.customer.id, part.customer.halo.url.lower()
-        if known.instance == url:
-            return
-        state = part.state
-        if known.instance is None or not (state.links() or state.places() or state.agent_links()):
-            state.keep_instance(url, part.lease)
-        else:
-            raise ConfigurationError(
-                f"halo.url is {url} now, but the links of {customer} lead to users of {known.instance}: put"
-                f" the old address back, or forget the links with `halo-adsync customer remove {customer}`"
-                " and apply the file again."
-            )
-
-    def _apply(self, run: Run, part: _Slice, halo: Halo) -> Run:
+    def _apply(self, run: Run, part: Slice, halo: Halo) -> Run:
         """Settle what is left of the plan, as far as this slice gets."""
         if run.settled >= run.allowed:
             return run
@@ -274,16 +232,15 @@ class Sync:
         state.skip_run(replace(run, status=Status.SKIPPED, message=str(busy), finished=now))
         return state.run(run.id)  # another worker may have taken it up, and done it
 
-    def _hand_over(self, run: Run, part: _Slice, delay: float) -> Run:
+    def _hand_over(self, run: Run, part: Slice, delay: float) -> Run:
         """End this slice and ask for the next one."""
         run = replace(run, cost=part.cost(run))
         part.state.save_run(run, part.lease)
         part.lease.hand_over()
-        request = Request(run.customer, run.id, run.mode, run.reason, run.actor, run.dry_run, run.person)
-        self._services.requests.send(request, min(delay, LEASE_SECONDS / 2))
+        self._services.requests.send(request_for(run), min(delay, LEASE_SECONDS / 2))
         return run
 
-    def _broken(self, run: Run, part: _Slice, error: HaloAdSyncError) -> Run:
+    def _broken(self, run: Run, part: Slice, error: HaloAdSyncError) -> Run:
         """Finish a run that cannot go on: `failed` where nothing was changed, else `partial`."""
         touched = part.meter.halo_writes > 0 or run.cost["halo_writes"] > 0 or run.settled or part.in_doubt
         status = Status.PARTIAL if touched else Status.FAILED
@@ -299,7 +256,7 @@ class Sync:
     def _finish(
         self,
         run: Run,
-        part: _Slice,
+        part: Slice,
         *,
         read: Mapping[str, int] = NOTHING,
         cursors: Mapping[str, Cursor] = NOTHING,
@@ -307,23 +264,9 @@ class Sync:
         finished = "" if run.status is Status.BLOCKED else self._services.now().isoformat()
         run = replace(run, finished=finished, orderly=True)
         Notifier(self._services, part.customer, run, part.state, part.lease).tell(part.troubles)
-        run = replace(run, cost=part.cost(run))
+        run = replace(run, cost=part.cost(run, to_come=1))
         part.state.end_run(run, part.lease, read=read, cursors=cursors)
         return run
-
-
-def _queued(request: Request, now: datetime) -> Run:
-    return Run(
-        id=request.run,
-        customer=request.customer,
-        mode=request.mode,
-        reason=request.reason,
-        actor=request.actor,
-        dry_run=request.dry_run,
-        status=Status.QUEUED,
-        requested=now.astimezone(UTC).isoformat(),
-        person=request.person,
-    )
 
 
 def _cause(error: HaloAdSyncError) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from azure.core.exceptions import (
@@ -17,7 +18,7 @@ from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 from halo_adsync.customer_values import IDENTIFIER
 from halo_adsync.errors import ConfigurationError, StateUnavailable
 from halo_adsync.model import CustomerId, RunId
-from halo_adsync.state.runs import RUN_ID
+from halo_adsync.state.runs import RUN_ID, Run, Status
 
 QUEUE = "sync-requests"
 MODES = ("delta", "full", "reconcile")
@@ -39,6 +40,26 @@ class Request:
     def to_json(self) -> str:
         """Write the message."""
         return json.dumps(asdict(self))
+
+
+def request_for(run: Run) -> Request:
+    """Return the message that makes a worker go on with a run."""
+    return Request(run.customer, run.id, run.mode, run.reason, run.actor, run.dry_run, run.person)
+
+
+def queued(request: Request, now: datetime) -> Run:
+    """Return the run that is asked for, before anybody works on it."""
+    return Run(
+        id=request.run,
+        customer=request.customer,
+        mode=request.mode,
+        reason=request.reason,
+        actor=request.actor,
+        dry_run=request.dry_run,
+        status=Status.QUEUED,
+        requested=now.astimezone(UTC).isoformat(),
+        person=request.person,
+    )
 
 
 def parse_request(text: str, run: str = "") -> Request:

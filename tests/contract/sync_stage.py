@@ -24,10 +24,11 @@ from halo_adsync.errors import StateUnavailable
 from halo_adsync.model import CustomerId, Meter, RunId
 from halo_adsync.services import Progress, Pulse, Services, silent
 from halo_adsync.settings import Settings
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.queue import Request
 from halo_adsync.state.rows import to_json
 from halo_adsync.state.runs import Run
-from halo_adsync.state.store import CustomerState, Store
+from halo_adsync.state.store import Store
 from halo_adsync.state.table import Operation, Row
 from halo_adsync.sync import Sync
 from tests.contract.halo_desk import Time

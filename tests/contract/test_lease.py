@@ -7,9 +7,11 @@ import pytest
 from halo_adsync.errors import Busy, LeaseLost, StateUnavailable
 from halo_adsync.model import Meter, RunId
 from halo_adsync.plan.types import Kind
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import RENEW_AFTER, SECONDS, Lease, is_held
+from halo_adsync.state.lines import Settled
 from halo_adsync.state.runs import Run, Status
-from halo_adsync.state.store import CustomerState, Settled, Store
+from halo_adsync.state.store import Store
 from halo_adsync.state.table import Conflict, Operation, Row
 from tests.contract.storage import (
     CONTOSO,

@@ -23,9 +23,11 @@ from halo_adsync.model import (
     Place,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Plan, Record, Violation
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import SECONDS
+from halo_adsync.state.lines import Line, Settled
 from halo_adsync.state.runs import Run, Status
-from halo_adsync.state.store import CUSTOMERS, CustomerState, Line, Settled, Store
+from halo_adsync.state.store import CUSTOMERS, Store
 from halo_adsync.state.table import MAX_OPERATIONS, Row
 from tests.contract.storage import (
     CONTOSO,

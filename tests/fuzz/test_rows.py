@@ -33,11 +33,12 @@ from halo_adsync.model import (
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Violation
 from halo_adsync.state import known_rows, notices, rows
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import KEY, Lease, is_held
 from halo_adsync.state.ledger import BUDGETS, state_of
 from halo_adsync.state.lines import Line, line_of
 from halo_adsync.state.runs import Run, Status, run_of, run_row
-from halo_adsync.state.store import CUSTOMERS, CustomerState, Store
+from halo_adsync.state.store import CUSTOMERS, Store
 from halo_adsync.state.table import Row
 from tests.support.fuzzing import SECRET, Decoder, Fuzz
 from tests.support.hostile import DEEP, JSON, TEXTS, broken_text, mutated

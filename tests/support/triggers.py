@@ -17,7 +17,8 @@ from halo_adsync.bootstrap import Builder
 from halo_adsync.customer_file import parse
 from halo_adsync.model import CustomerId, Meter
 from halo_adsync.settings import Settings
-from halo_adsync.state.store import CustomerState, Store
+from halo_adsync.state.customer_state import CustomerState
+from halo_adsync.state.store import Store
 
 CUSTOMER = CustomerId("contoso")
 FILE = """

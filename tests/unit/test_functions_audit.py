@@ -13,8 +13,8 @@ import pytest
 from functions import audit
 from halo_adsync.model import HaloClientId, HaloSiteId, HaloUserId, Link, ObjectGuid
 from halo_adsync.plan.types import Change, FieldChange, Kind, Plan
+from halo_adsync.state.lines import Settled
 from halo_adsync.state.runs import Run, Status, new_run_id
-from halo_adsync.state.store import Settled
 from tests.support.triggers import CUSTOMER, MemoryBuilder, builder, check_problem, json_of
 
 __all__ = ["builder"]

@@ -117,8 +117,10 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "pausing",
         "planning",
         "services",
+        "slices",
         "state",
     ),
+    "slices": ("model", "errors", "customer", "state"),
     "schedule": ("model", "errors", "customer", "customers", "pausing", "services", "state", "sync"),
     "lagging": ("model", "customers", "pausing", "schedule", "services", "state"),
 }
