@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from halo_adsync.customer import Customer
-from halo_adsync.errors import HaloAdSyncError, RowUnreadable
+from halo_adsync.errors import HaloAdSyncError, HaloRefused, RecordRejected, RowUnreadable
 from halo_adsync.events import Event, note
 from halo_adsync.notify import Message
-from halo_adsync.notifying_tickets import open_ticket
+from halo_adsync.notifying_tickets import note_on_ticket, open_ticket
 from halo_adsync.services import Services
 from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import Lease
@@ -83,12 +83,36 @@ class Notifier:
     def _went_well(self, known: Troubles, *, every: bool) -> Troubles:
         parked = any(one.kind is Status.PARTIAL for one in known.values()) and bool(self.state.parked())
         over = {cause: one for cause, one in known.items() if is_over(one, self.run, parked=parked)}
-        to_tell = {cause: one for cause, one in over.items() if WEBHOOK in one.told}
-        if self._has_webhook() and (to_tell or (every and self.run.settled)):
-            told = self._reached(WEBHOOK, partial(self._call, good_news(self.customer, self.run, to_tell)))
-            if to_tell and not told:
-                return known
-        return {cause: one for cause, one in known.items() if cause not in over}
+        left = self._over_by_ticket(self._over_by_webhook(over, every=every))
+        return {cause: one for cause, one in known.items() if cause not in over} | {
+            cause: one for cause, one in left.items() if one.told
+        }
+
+    def _over_by_webhook(self, over: Troubles, *, every: bool) -> Troubles:
+        """Tell the webhook what is over; return that without this way, unless it has to be tried again."""
+        if self._has_webhook():
+            to_tell = {cause: one for cause, one in over.items() if WEBHOOK in one.told}
+            news = good_news(self.customer, self.run, to_tell)
+            wanted = to_tell or (every and self.run.settled)
+            if wanted and not self._reached(WEBHOOK, partial(self._call, news)):
+                return over
+        return {cause: _without(one, WEBHOOK) for cause, one in over.items()}
+
+    def _over_by_ticket(self, over: Troubles) -> Troubles:
+        """Note on tickets what is over; return that without this way, unless it has to be tried again."""
+        return {
+            cause: one if self._not_noted(cause, one) else _without(one, TICKET)
+            for cause, one in over.items()
+        }
+
+    def _not_noted(self, cause: str, trouble: Trouble) -> bool:
+        notify = self.customer.notify
+        if notify is None or notify.ticket is None or TICKET not in trouble.told:
+            return False
+        news = trouble, good_news(self.customer, self.run, {cause: trouble})
+        send = partial(note_on_ticket, self.services, self.customer, notify.ticket, news, self.lease.pulse)
+        # A note that Halo does not want is not worth four requests in every run from now on.
+        return not self._reached(TICKET, send, in_vain=(HaloRefused, RecordRejected))
 
     def _ways(self, trouble: Trouble, news: Message) -> Iterator[tuple[str, Callable[[], object]]]:
         """Yield how people are to be told of a trouble: tickets are for what keeps a plan from being done."""
@@ -105,8 +129,16 @@ class Notifier:
     def _call(self, message: Message) -> None:
         self.services.call_webhook(self.customer, message)
 
-    def _reached(self, way: str, send: Callable[[], object]) -> bool:
-        """Send a notice, and tell whether it was taken; what went wrong is logged."""
+    def _reached(
+        self, way: str, send: Callable[[], object], in_vain: tuple[type[HaloAdSyncError], ...] = ()
+    ) -> bool:
+        """Send a notice, and tell whether that is done with; what went wrong is logged.
+
+        Args:
+            way: how it is sent.
+            send: sends it.
+            in_vain: errors after which it is not tried again.
+        """
         self.lease.pulse()
         try:
             send()
@@ -119,7 +151,7 @@ class Notifier:
                 way=way,
                 problem=str(error),
             )
-            return False
+            return isinstance(error, in_vain)
         return True
 
     def _looked_up(self) -> Troubles:
@@ -127,6 +159,10 @@ class Notifier:
             return self.state.troubles()
         except RowUnreadable:  # to tell once more is better than never again
             return {}
+
+
+def _without(trouble: Trouble, way: str) -> Trouble:
+    return replace(trouble, told=tuple(one for one in trouble.told if one != way))
 
 
 def cause_of(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The ticket that tells people in Halo of a trouble: one for each, known again by its summary."""
+"""The ticket that tells people in Halo of a trouble, and of its end: one for each, known by its summary."""
 
 from halo_adsync.customer import Customer
 from halo_adsync.customer_terms import NotifyTicket
@@ -35,7 +35,7 @@ def open_ticket(
                 user=user,
                 client=found.client,
                 site=found.site,
-                summary=f"Halo AD Sync, {customer.id}: {trouble.kind.value}, run {trouble.run}",
+                summary=_summary(customer, trouble),
                 details="\n".join((message.title, *message.lines)),
                 type=block.type,
                 team=block.team or "",
@@ -43,3 +43,21 @@ def open_ticket(
                 priority=block.priority,
             )
         )
+
+
+def note_on_ticket(
+    services: Services, customer: Customer, block: NotifyTicket, news: tuple[Trouble, Message], pulse: Pulse
+) -> None:
+    """Note on the ticket of a trouble what became of it; one that people have closed is left alone.
+
+    Raises:
+        HaloRefused, HaloUnavailable, RecordRejected, Doubtful, BudgetSpent: as the port says.
+    """
+    user, (trouble, message) = HaloUserId(block.user), news
+    with services.open_halo(customer, Meter(), pulse) as halo:
+        halo.permit(Licence(users={_ACCOUNT: user}))
+        halo.note_on_ticket(user, _summary(customer, trouble), "\n".join(message.lines))
+
+
+def _summary(customer: Customer, trouble: Trouble) -> str:
+    return f"Halo AD Sync, {customer.id}: {trouble.kind.value}, run {trouble.run}"

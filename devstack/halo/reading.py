@@ -42,6 +42,7 @@ LISTINGS = {
     "client": Listing("clients", "clients", ("toplevel_id",)),
     "site": Listing("sites", "sites", ("client_id",)),
     "tickets": Listing("tickets", "tickets", ("user_id", "client_id", "site_id", "agent_id"), ("summary",)),
+    "actions": Listing("actions", "actions", ("ticket_id",), ("note",)),
     "agent": Listing("agents", "agents", (), ("name", "email")),
 }
 """The listings by the name of their resource, in lower case."""

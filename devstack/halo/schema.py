@@ -70,10 +70,13 @@ FIELDS: dict[str, dict[str, str]] = {
         int="id user_id client_id site_id agent_id tickettype_id priority_id status_id team_id",
         array="customfields",
     ),
+    "actions": _fields(
+        text="note note_html outcome _warning", bool="hiddenfromuser", int="id ticket_id outcome_id"
+    ),
 }
 """The known fields of each table, by kind: text, bool, int, double or array."""
 
-NEEDED: dict[str, str] = {"tickets": "summary"}
+NEEDED: dict[str, str] = {"tickets": "summary", "actions": "outcome"}
 """The field that a new record needs, where that is not `name`."""
 
 WIDTHS: dict[str, int] = {"name": 255, "firstname": 200, "surname": 200, "samaccountname": 250}

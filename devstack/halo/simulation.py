@@ -137,6 +137,11 @@ class SimulatedHalo:
         """All tickets by id."""
         return self.store.tables["tickets"]
 
+    @property
+    def actions(self) -> dict[int, Record]:
+        """All actions on tickets by id."""
+        return self.store.tables["actions"]
+
     def add_client(self, name: str, **fields: Any) -> int:
         """Add a client, and with it a main site and a General User.
 

@@ -11,7 +11,7 @@ GENERAL_USER = "General User"
 CLIENT_GENERAL_USER_ID = -1
 
 # Each table counts from its own number, so that an id used with the wrong table is an unknown id.
-_FIRST_IDS = {"agents": 1, "clients": 11, "sites": 101, "users": 1001, "tickets": 20001}
+_FIRST_IDS = {"agents": 1, "clients": 11, "sites": 101, "users": 1001, "tickets": 20001, "actions": 1}
 _SUPPORT_ROLE = "6f3f3c39-8f5c-4a2e-9d43-0d3a5f3b1c01"
 _ADMIN_ROLE = "6f3f3c39-8f5c-4a2e-9d43-0d3a5f3b1c02"
 
@@ -49,7 +49,8 @@ class Store:
     """All records, shared by every request under `lock`.
 
     Attributes:
-        tables: `users`, `sites`, `clients`, `agents` and `tickets`, each a dict of plain dicts by id.
+        tables: `users`, `sites`, `clients`, `agents`, `tickets` and `actions` on these, each a dict of plain
+            dicts by id.
         catalogs: what an administrator sets up, as plain lists that may be changed: `teams`, `roles`,
             `user_roles`, `field_info`, `toplevels`, `lookups`, `ldap_connections`.
         general_users: ids of the users that stand for "somebody at this site".
@@ -133,9 +134,9 @@ class Store:
         with self.lock:
             for name, rows in self.tables.items():
                 rows.clear()
-                rows.update({int(record["id"]): record for record in state[name]})
+                rows.update({int(record["id"]): record for record in state.get(name, [])})
             for name, entries in state["catalogs"].items():
                 self.catalogs[name][:] = entries
             self.general_users = set(state["general_users"])
             self.violations[:] = state["violations"]
-            self._last_ids = state["last_ids"]
+            self._last_ids |= state["last_ids"]

@@ -36,6 +36,7 @@ _NEW_RECORDS: dict[str, Record] = {
         "customfields": [],
     },
     "tickets": {"details": "", "agent_id": None, "hasbeenclosed": False, "customfields": []},
+    "actions": {"note": "", "note_html": "", "hiddenfromuser": False},
 }
 # Instructions to the server that it does not store.
 _INSTRUCTIONS = {
@@ -192,6 +193,11 @@ def _check_ticket(store: Store, record: Record, _license_count: int) -> None:
         raise BusinessRuleError(f"There is no agent with the id {agent}.")
 
 
+def _check_action(store: Store, record: Record, _license_count: int) -> None:
+    if record.get("ticket_id") not in store.tables["tickets"]:
+        raise BusinessRuleError("An action needs the ticket_id of an existing ticket.")
+
+
 def takes_seat(agent: Record) -> bool:
     """Whether an agent costs a licence: enabled, and not for the API only."""
     return not agent.get("isdisabled") and not agent.get("isapiagent")
@@ -215,4 +221,5 @@ _RULES: dict[str, Callable[[Store, Record, int], None]] = {
     "clients": _check_client,
     "agents": _check_agent,
     "tickets": _check_ticket,
+    "actions": _check_action,
 }

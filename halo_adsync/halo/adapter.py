@@ -27,7 +27,15 @@ from halo_adsync.halo.port import Licence, SiteWrite, TicketWrite, UserOutcome, 
 from halo_adsync.halo.probe import Finding, probe
 from halo_adsync.halo.search import UserSearch
 from halo_adsync.halo.statuses import complaint, redact
-from halo_adsync.halo.tickets import TICKETS, decode_ticket, encode_ticket, same_ticket
+from halo_adsync.halo.tickets import (
+    ACTIONS,
+    TICKETS,
+    decode_ticket,
+    encode_note,
+    encode_ticket,
+    has_note,
+    same_ticket,
+)
 from halo_adsync.halo.users import UserReader
 from halo_adsync.model import (
     CustomField,
@@ -178,14 +186,22 @@ class HaloInstance:
     def ensure_ticket(self, ticket: TicketWrite) -> int:
         """Return the id of the user's ticket with this summary, open or closed; open it if there is none."""
         self._gate.check_user(ticket.user)
-        there = read_all(
-            lambda page: self._api.get("/Tickets", page), TICKETS, {"user_id": str(int(ticket.user))}
-        )
-        found = same_ticket(there, ticket)
+        found = same_ticket(self._tickets(ticket.user), ticket.summary)
         if found is not None:
             return found
         record = self._post_one("/Tickets", encode_ticket(ticket))
         return identity(record)[0]
+
+    def note_on_ticket(self, user: HaloUserId, summary: str, note: str) -> bool:
+        """Note something on the user's open ticket with this summary; tell whether there is such a ticket."""
+        self._gate.check_user(user)
+        ticket = same_ticket(self._tickets(user, open_only="true"), summary)
+        if ticket is None:
+            return False
+        there = self._api.get("/Actions", {"ticket_id": str(ticket), "excludesys": "true"})
+        if not has_note(records(there, ACTIONS), note):
+            self._post_one("/Actions", encode_note(ticket, note))
+        return True
 
     def write_users(self, writes: Sequence[UserWrite], *, resumed: bool = False) -> Sequence[UserOutcome]:
         """Write one batch; return one outcome for each write, in their order."""
@@ -198,6 +214,11 @@ class HaloInstance:
 
     def _list(self, path: str, key: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         return read_all(lambda page: self._api.get(path, page), key, {**INACTIVE_TOO, **query})
+
+    def _tickets(self, user: HaloUserId, **query: str) -> Iterator[Mapping[str, Any]]:
+        return read_all(
+            lambda page: self._api.get("/Tickets", page), TICKETS, {"user_id": str(int(user)), **query}
+        )
 
     def _post_one(self, path: str, element: Element) -> Mapping[str, Any]:
         self._search.forget()

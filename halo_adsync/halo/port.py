@@ -217,6 +217,17 @@ class Halo(Protocol):
         """
         ...
 
+    def note_on_ticket(self, user: HaloUserId, summary: str, note: str) -> bool:
+        """Note something on the user's open ticket with this summary, and tell whether there is one.
+
+        Agents alone see the note. One that begins with the same line stands for it.
+
+        Raises:
+            RecordRejected: Halo says no.
+            Doubtful: it may have been noted; ask again, and it is looked for before anything is sent.
+        """
+        ...
+
     def rename_client(self, client: HaloClientId, name: str) -> None:
         """Give a client another name.
 

@@ -1,13 +1,21 @@
-"""Tickets of Halo: one is looked for before it is opened. The field names are those of Halo's REST API."""
+"""Tickets of Halo, and notes on them: each is looked for before it is written.
 
+The field names are those of Halo's REST API.
+"""
+
+import re
 from collections.abc import Iterable
+from html import escape, unescape
 from typing import Any
 
 from halo_adsync.halo.codec import Record, identity, plain_text, record_id
 from halo_adsync.halo.port import TicketWrite
 
-TICKETS = "tickets"
-"""The key that the list stands under."""
+TICKETS, ACTIONS = "tickets", "actions"
+"""The keys that the lists stand under."""
+_PRIVATE_NOTE: dict[str, Any] = {"outcome": "Private Note", "outcome_id": 7, "hiddenfromuser": True}
+"""What makes an action a note that agents alone see (as CIPP writes them); the ticket stays as it is."""
+_TAG = re.compile(r"<[^>]*>")
 
 
 def decode_ticket(record: Record) -> tuple[int, str]:
@@ -42,9 +50,21 @@ def encode_ticket(ticket: TicketWrite) -> dict[str, Any]:
     return element | {name: value for name, value in more.items() if value}
 
 
-def same_ticket(rows: Iterable[Record], ticket: TicketWrite) -> int | None:
-    """Return the id of the ticket that this one would repeat; None where there is none."""
-    wanted = _folded(ticket.summary)
+def encode_note(ticket: int, note: str) -> dict[str, Any]:
+    """Write a note on a ticket as an element of `POST /Actions`."""
+    return {"ticket_id": ticket, **_PRIVATE_NOTE, "note_html": "<br>".join(map(escape, note.split("\n")))}
+
+
+def has_note(rows: Iterable[Record], note: str) -> bool:
+    """Tell whether one of a ticket's actions begins with a note's first line: lists cut long notes off."""
+    wanted = _folded(note.partition("\n")[0])
+    texts = (plain_text(row.get(name)) for row in rows for name in ("note", "note_html"))
+    return any(_folded(unescape(_TAG.sub(" ", text))).startswith(wanted) for text in texts)
+
+
+def same_ticket(rows: Iterable[Record], summary: str) -> int | None:
+    """Return the id of the ticket with this summary; None where there is none."""
+    wanted = _folded(summary)
     found = (record_id(row) for row in rows if _folded(plain_text(row.get("summary"))) == wanted)
     return next((number for number in found if number is not None), None)
 

@@ -143,8 +143,9 @@ def test_nobody_goes_to_a_site_that_is_not_mapped(
         lambda halo, client, site: halo.ensure_ticket(
             TicketWrite(HaloUserId(7), HaloClientId(client), HaloSiteId(site), "New")
         ),
+        lambda halo, _client, _site: halo.note_on_ticket(HaloUserId(7), "New", "Over"),
     ],
-    ids=["create_site", "rename_client", "rename_site", "ensure_ticket"],
+    ids=["create_site", "rename_client", "rename_site", "ensure_ticket", "note_on_ticket"],
 )
 def test_places_and_tickets_of_others_are_refused(
     desk: Desk, halo: HaloInstance, fabrikam: tuple[int, int], write: Callable[[Halo, int, int], object]

@@ -163,6 +163,87 @@ def test_an_answer_that_got_lost_opens_no_second_ticket(
     assert len(problems(caplog)) == 1
 
 
+def notes(stage: Stage) -> list[tuple[int, str]]:
+    """Return what was noted on tickets: the ticket's number, and the note's first line."""
+    return [
+        (action["ticket_id"], action["note_html"].partition("<br>")[0])
+        for action in stage.halo.actions.values()
+    ]
+
+
+def test_the_end_of_a_trouble_is_noted_on_its_ticket(desk: Stage) -> None:
+    """Once, for agents only, with the run that went well; the ticket stays for people to close."""
+    desk.environment["SECRET_AD"] = "wrong"
+    failed = go(desk)
+    assert notes(desk) == []
+    desk.environment["SECRET_AD"] = PASSWORD
+    well = go(desk)
+    go(desk)
+    (ticket,) = desk.halo.tickets.values()
+    assert notes(desk) == [(ticket["id"], f"What was told of run {failed.id} is over.")]
+    (action,) = desk.halo.actions.values()
+    assert (action["hiddenfromuser"], ticket["hasbeenclosed"]) == (True, False)
+    assert f"Run {well.id} (full): " in action["note_html"]
+    assert "<b" not in action["note_html"].replace("<br>", "")
+
+
+def test_the_way_that_failed_is_tried_again_alone(desk: Stage, hook: Webhook) -> None:
+    """The webhook knows that all is well; Halo did not answer clearly, and has the note all the same."""
+    block = desk.builder.store().customer(CUSTOMER).notify
+    assert block is not None
+    rules(desk, notify=block.model_dump(mode="json", exclude_none=True) | NOTIFY)
+    desk.environment["SECRET_AD"] = "wrong"
+    failed = go(desk)
+    desk.environment["SECRET_AD"] = PASSWORD
+    desk.halo.faults.add("drop_after_commit", method="POST", path="/api/Actions")
+    for _ in range(3):
+        go(desk)
+    assert [line for _, line in notes(desk)] == [f"What was told of run {failed.id} is over."]
+    assert ["all is well again" in text for text in hook.texts()] == [False, True]
+    assert desk.state.troubles() == {}
+
+
+def test_a_trouble_that_comes_back_before_its_end_was_noted_keeps_its_ticket(desk: Stage) -> None:
+    """Its people never heard that it was over."""
+    desk.environment["SECRET_AD"] = "wrong"
+    go(desk)
+    desk.environment["SECRET_AD"] = PASSWORD
+    desk.halo.faults.add("status", method="POST", path="/api/Actions", status=503)
+    assert go(desk).status is Status.OK
+    desk.environment["SECRET_AD"] = "wrong"
+    go(desk)
+    assert len(tickets(desk)) == 1
+    assert notes(desk) == []
+
+
+def test_nothing_is_noted_on_a_ticket_that_is_closed(desk: Stage) -> None:
+    """Somebody has seen to it."""
+    desk.environment["SECRET_AD"] = "wrong"
+    go(desk)
+    (number,) = desk.halo.tickets
+    desk.halo.close_ticket(number)
+    desk.environment["SECRET_AD"] = PASSWORD
+    go(desk)
+    assert notes(desk) == []
+    assert desk.state.troubles() == {}
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_note_that_halo_refuses_is_not_tried_again(
+    desk: Stage, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """The log says so, once; each further run would cost requests for nothing."""
+    caplog.set_level(logging.INFO)
+    desk.environment["SECRET_AD"] = "wrong"
+    go(desk)
+    desk.environment["SECRET_AD"] = PASSWORD
+    desk.halo.faults.add("status", method="POST", path="/api/Actions", status=status, times=None)
+    for _ in range(3):
+        assert go(desk).status is Status.OK
+    assert len(problems(caplog)) == 1
+    assert notes(desk) == []
+
+
 def test_a_ticket_for_nobody_says_what_to_correct(desk: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """The run ends as it would have; when the file is right, the ticket is opened."""
     caplog.set_level(logging.INFO)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from devstack.certificates import CertificateAuthority
 from halo_adsync.customer_terms import Notify
 from halo_adsync.errors import ConfigurationError, Refused, Unavailable
+from halo_adsync.halo.tickets import encode_note, has_note
 from halo_adsync.model import RunId
 from halo_adsync.notify import Message, body_for, post
 from halo_adsync.notifying import bad_news, cause_of, is_over, without_people
@@ -205,3 +206,27 @@ def test_the_latest_causes_are_remembered() -> None:
     many = {f"c{n}": Trouble(RunId(f"{n:04}"), "full", Status.FAILED, ("webhook",)) for n in range(MOST + 5)}
     kept = troubles_of(troubles_row("contoso", many))
     assert kept == {cause: trouble for cause, trouble in many.items() if trouble.run >= RunId("0005")}
+
+
+NOTE = "What was told of run 1 is over.\nRun 2 <b>"
+
+
+@pytest.mark.parametrize(
+    ("action", "there"),
+    [
+        ({"note": "What was told of run 1 is over.  Run 2"}, True),
+        ({"note": "what was told of run 1 is o..."}, False),
+        ({"note_html": "<p>What was told&nbsp;of run 1<br/>is over.</p>"}, True),
+        ({"note": "What was told of run 11 is over."}, False),
+        ({"note": None, "note_html": None}, False),
+        ({}, False),
+    ],
+)
+def test_a_note_is_known_by_its_first_line(action: dict[str, str | None], *, there: bool) -> None:
+    """As text or as HTML, whole or cut off behind that line."""
+    assert has_note([{"note": "Looking into it"}, action], NOTE) is there
+
+
+def test_a_note_is_text_whatever_stands_in_it() -> None:
+    """Halo shows HTML."""
+    assert encode_note(7, NOTE)["note_html"] == "What was told of run 1 is over.<br>Run 2 &lt;b&gt;"

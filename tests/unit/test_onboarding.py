@@ -109,4 +109,6 @@ def test_a_ticket_as_halo_takes_it() -> None:
 )
 def test_a_ticket_is_known_by_its_summary(summary: str | None, found: int | None) -> None:
     """Whatever its case and blanks; another one is another."""
-    assert same_ticket([{"id": 8.0, "summary": "x"}, {"id": 9.0, "summary": summary}], TICKET) == found
+    assert (
+        same_ticket([{"id": 8.0, "summary": "x"}, {"id": 9.0, "summary": summary}], TICKET.summary) == found
+    )
