@@ -8,11 +8,12 @@ memory, is changed through its own methods, and fails where it is told to (`dire
 
 What it imitates: sign-in errors, the NetBIOS name in the partitions container, matching rules, paged
 results, the cap of 1,000 entries, ranged retrieval, referrals at the domain's root, tombstones, update
-sequence numbers.
-What it leaves out: DirSync, access rights, the schema, writing over LDAP, SASL.
+sequence numbers, DirSync. How much is in one answer can be changed (`directory.limits`).
+What it leaves out: access rights, the schema, writing over LDAP, SASL.
 """
 
 from devstack.directory.connection import Faults
+from devstack.directory.search import Limits
 from devstack.directory.server import Directory
 
-__all__ = ["Directory", "Faults"]
+__all__ = ["Directory", "Faults", "Limits"]

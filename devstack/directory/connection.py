@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devstack.directory import ber, signin
+from devstack.directory.dirsync import endless
 from devstack.directory.protocol import (
     AUTH_METHOD_NOT_SUPPORTED,
+    DIRSYNC,
     OPERATIONS_ERROR,
     PROTOCOL_ERROR,
     START_TLS,
@@ -21,7 +23,7 @@ from devstack.directory.protocol import (
     WHO_AM_I,
     OperationError,
 )
-from devstack.directory.search import Request, Searcher
+from devstack.directory.search import Limits, Request, Searcher, is_resumed
 
 if TYPE_CHECKING:
     from threading import Event
@@ -47,6 +49,8 @@ class Faults:
         refuse_bind: every sign-in is refused with this reason, for example `775` (locked).
         result: a search ends with this LDAP result code (RFC 4511, 4.1.9) after half of its entries, for
             example 4 (size limit) or 10 (referral).
+        result_in_the_middle: only searches that go on with a cookie end so.
+        endless: each answer of DirSync says that there is more, and gives the cookie back that it was given.
     """
 
     die_after: int | None = None
@@ -54,6 +58,8 @@ class Faults:
     garbage: bool = False
     refuse_bind: str | None = None
     result: int | None = None
+    result_in_the_middle: bool = False
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Service:
     tree: Tree
     root: Object
     faults: Faults
+    limits: Limits
     tls: ssl.SSLContext
     require_tls: bool
     closing: Event
@@ -79,7 +86,7 @@ class Connection:
         self._stream = stream
         self._service = service
         self._account: Object | None = None
-        self._searcher = Searcher(service.tree, service.root)
+        self._searcher = Searcher(service.tree, service.root, service.limits)
         self._entries_sent = 0
 
     def serve(self) -> None:
@@ -159,9 +166,12 @@ class Connection:
             answers, code, answer_controls = self._searcher.search(request, controls)
         except ValueError as error:  # a filter that is malformed, or has a value of the wrong kind
             raise OperationError(PROTOCOL_ERROR, f"The search cannot be decoded: {error}.") from error
-        if self._service.faults.result is not None:
+        faults = self._service.faults
+        if faults.result is not None and (is_resumed(controls) or not faults.result_in_the_middle):
             self._send_all(message_id, answers[: len(answers) // 2])
-            raise OperationError(self._service.faults.result, "This search ends here on purpose.")
+            raise OperationError(faults.result, "This search ends here on purpose.")
+        if faults.endless and DIRSYNC in controls:
+            answer_controls = endless(controls[DIRSYNC])
         self._send_all(message_id, answers)
         message = "" if code == SUCCESS else "Size limit exceeded"
         self._finish(message_id, _SEARCH_DONE, code, message, controls=answer_controls)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from devstack.directory import names
 from devstack.directory.edits import as_bytes
+from devstack.directory.stamps import Stamps
 
 if TYPE_CHECKING:
     from devstack.directory.edits import Values
@@ -38,6 +39,7 @@ class Object:
 
     dn: str
     attributes: dict[str, tuple[str, list[bytes]]] = field(default_factory=dict)
+    stamps: Stamps = field(default_factory=Stamps)
 
     def __post_init__(self) -> None:
         self.key = names.key(self.dn)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devstack.directory import ber, names
+from devstack.directory.dirsync import DirSync
 from devstack.directory.filters import compile_filter
 from devstack.directory.protocol import (
+    DIRSYNC,
     DOMAIN_SCOPE,
     NO_SUCH_OBJECT,
     PAGED,
@@ -26,13 +28,10 @@ from devstack.directory.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from devstack.directory.objects import Object
     from devstack.directory.tree import Tree
-
-MAX_PAGE_SIZE = 1000
-MAX_VALUE_RANGE = 1500
 
 _BASE, _ONE, _SUBTREE = 0, 1, 2
 _ENTRY, _REFERENCE, _CONTROLS = 0x64, 0x73, 0xA0
@@ -41,6 +40,21 @@ _RANGE = re.compile(r"(?P<name>[^;]+);range=(?P<first>\d+)-(?P<last>\d+|\*)", re
 
 type Controls = dict[str, bytes]
 type Selected = tuple[str, list[bytes]]
+
+
+@dataclass
+class Limits:
+    """How much the controller puts into one answer, as its query policy says; may be changed at any time.
+
+    Attributes:
+        page: entries of a search (MaxPageSize); who does not ask for pages gets no more than these.
+        values: values of an attribute (MaxValRange).
+        changes: objects of DirSync.
+    """
+
+    page: int = 1000
+    values: int = 1500
+    changes: int = 1000
 
 
 @dataclass(frozen=True)
@@ -64,9 +78,10 @@ class Request:
 class Searcher:
     """The searches of one connection, which owns the cookies of its paged ones."""
 
-    def __init__(self, tree: Tree, root: Object) -> None:
+    def __init__(self, tree: Tree, root: Object, limits: Limits) -> None:
         self._tree = tree
         self._root = root
+        self._limits = limits
         self._open_pages: dict[bytes, list[Object]] = {}
 
     def search(self, request: Request, controls: Controls) -> tuple[list[bytes], int, bytes]:
@@ -79,6 +94,8 @@ class Searcher:
         Raises:
             OperationError: the base does not exist, or a cookie is not one of this connection's.
         """
+        if DIRSYNC in controls:
+            return self._changes(request, DirSync.decode(controls[DIRSYNC], request.base, self._tree))
         size, cookie = _paging(controls)
         references: list[bytes] = []
         if cookie:
@@ -88,7 +105,7 @@ class Searcher:
             if DOMAIN_SCOPE not in controls and self._spans_partitions(request):
                 url = f"ldap://{self._tree.dns_domain}/{self._tree.configuration_dn}"
                 references = [ber.element(_REFERENCE, ber.octets(url))]
-        limit = min(request.size_limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+        limit = min(request.size_limit or self._limits.page, self._limits.page)
         code, answer_controls = SUCCESS, b""
         if size is not None:
             page, rest = found[: min(size, limit)], found[min(size, limit) :]
@@ -97,8 +114,14 @@ class Searcher:
             page, rest = found[:limit], found[limit:]
             code = SIZE_LIMIT_EXCEEDED if rest else SUCCESS
         with self._tree.lock:
-            entries = [self._encode(entry, request.wanted) for entry in page]
+            entries = [_encode(entry, self._select(entry, request.wanted)) for entry in page]
         return [*entries, *references], code, answer_controls
+
+    def _changes(self, request: Request, dirsync: DirSync) -> tuple[list[bytes], int, bytes]:
+        with self._tree.lock:  # what changes meanwhile is told the next time
+            found = self._matches(request, deleted=True)
+            part, control = dirsync.answer(self._tree, found, request.wanted, self._limits.changes)
+            return [_encode(entry, selected) for entry, selected in part], SUCCESS, control
 
     def _resume(self, cookie: bytes) -> list[Object]:
         found = self._open_pages.pop(cookie, None)
@@ -175,23 +198,12 @@ class Searcher:
     def _spans_partitions(self, request: Request) -> bool:
         return request.scope == _SUBTREE and names.key(request.base) == names.key(self._tree.base_dn)
 
-    def _encode(self, entry: Object, wanted: list[str]) -> bytes:
-        attributes = [
-            ber.element(
-                ber.SEQUENCE,
-                ber.octets(name),
-                ber.element(ber.SET, *(ber.octets(value) for value in values)),
-            )
-            for name, values in self._select(entry, wanted)
-        ]
-        return ber.element(_ENTRY, ber.octets(entry.dn), ber.element(ber.SEQUENCE, *attributes))
-
     def _select(self, entry: Object, wanted: list[str]) -> Iterator[Selected]:
         everything = not wanted or "*" in wanted
         if everything:
             names_and_values = [pair for key, pair in entry.attributes.items() if key not in _HIDDEN]
             for name, values in names_and_values:
-                yield from _ranged(name, values, 0, None)
+                yield from self._ranged(name, values, 0, None)
         for name in wanted:
             explicit = _RANGE.fullmatch(name)
             plain = explicit["name"] if explicit else name
@@ -200,9 +212,9 @@ class Searcher:
                 continue
             if explicit:
                 last = None if explicit["last"] == "*" else int(explicit["last"])
-                yield from _ranged(stored[0], stored[1], int(explicit["first"]), last, explicit=True)
+                yield from self._ranged(stored[0], stored[1], int(explicit["first"]), last, explicit=True)
             else:
-                yield from _ranged(stored[0], stored[1], 0, None)
+                yield from self._ranged(stored[0], stored[1], 0, None)
 
     def _attribute(self, entry: Object, name: str) -> Selected | None:
         if name in _HIDDEN:
@@ -211,19 +223,40 @@ class Searcher:
             return "parentGUID", parent.get("objectguid")
         return entry.attributes.get(name)
 
+    def _ranged(
+        self, name: str, values: list[bytes], first: int, last: int | None, *, explicit: bool = False
+    ) -> Iterator[Selected]:
+        """Cut long lists of values into ranges (MS-ADTS, 3.1.1.3.1.3.3)."""
+        most = self._limits.values
+        if not explicit and len(values) <= most:
+            yield name, values
+            return
+        end = min(first + most - 1, len(values) - 1, len(values) if last is None else last)
+        if not explicit:
+            yield name, []
+        shown = "*" if end == len(values) - 1 else str(end)
+        yield f"{name};range={first}-{shown}", values[first : end + 1]
 
-def _ranged(
-    name: str, values: list[bytes], first: int, last: int | None, *, explicit: bool = False
-) -> Iterator[Selected]:
-    """Cut long lists of values into ranges (MS-ADTS, 3.1.1.3.1.3.3)."""
-    if not explicit and len(values) <= MAX_VALUE_RANGE:
-        yield name, values
-        return
-    end = min(first + MAX_VALUE_RANGE - 1, len(values) - 1, len(values) if last is None else last)
-    if not explicit:
-        yield name, []
-    shown = "*" if end == len(values) - 1 else str(end)
-    yield f"{name};range={first}-{shown}", values[first : end + 1]
+
+def _encode(entry: Object, selected: Iterable[Selected]) -> bytes:
+    attributes = [
+        ber.element(
+            ber.SEQUENCE,
+            ber.octets(name),
+            ber.element(ber.SET, *(ber.octets(value) for value in values)),
+        )
+        for name, values in selected
+    ]
+    return ber.element(_ENTRY, ber.octets(entry.dn), ber.element(ber.SEQUENCE, *attributes))
+
+
+def is_resumed(controls: Controls) -> bool:
+    """Tell whether a search goes on where another left off."""
+    for name in (PAGED, DIRSYNC):
+        if name in controls:
+            ((_, sequence),) = ber.elements(controls[name])
+            return bool(ber.elements(sequence)[-1][1])
+    return False
 
 
 def _paging(controls: Controls) -> tuple[int | None, bytes]:

@@ -14,6 +14,7 @@ from devstack.certificates import CertificateAuthority, ServerCertificate
 from devstack.directory.connection import Connection, Faults, Service
 from devstack.directory.ldif import read_ldif
 from devstack.directory.objects import Object
+from devstack.directory.search import Limits
 from devstack.directory.system import root_dse
 from devstack.directory.tree import Tree
 
@@ -39,6 +40,7 @@ class Directory(Tree):
         user: UPN of the account `svc-halo`, empty if there is none.
         password: its password.
         faults: what goes wrong on purpose.
+        limits: how much is in one answer.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Directory(Tree):
         self.hostname = f"dc01.{self.dns_domain}"
         self.ldaps_port, self.ldap_port = ldaps_port, ldap_port
         self.faults = Faults()
+        self.limits = Limits()
         account = next((o for o in self.walk() if o.text("samaccountname") == _BIND_ACCOUNT), Object(""))
         self.user, self.password = account.text("userprincipalname"), account.text("userpassword")
         self._folder = folder
@@ -137,7 +140,13 @@ class Directory(Tree):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.certificate_path, certificate.key_path)
         return Service(
-            self, root_dse(self, self.hostname), self.faults, context, self._require_tls, self._closing
+            self,
+            root_dse(self, self.hostname),
+            self.faults,
+            self.limits,
+            context,
+            self._require_tls,
+            self._closing,
         )
 
     def _listen(self, stack: contextlib.ExitStack, port: int, *, tls: bool) -> int:

@@ -82,6 +82,7 @@ class Tree(Edits):
                 added.put(name, values)
             self._issuer.complete(added)
             self._objects[added.key] = added
+            self._stamp(added)
             self._links_are_stale = True
 
     def modify(self, dn: str, changes: Attributes) -> None:
@@ -95,6 +96,7 @@ class Tree(Edits):
             for name, values in changes.items():
                 changed.put(name, values)
             self._issuer.touch(changed)
+            self._stamp(changed)
             self._links_are_stale = True
 
     def move(self, dn: str, new_dn: str) -> None:
@@ -120,6 +122,7 @@ class Tree(Edits):
             moved.put("name", value)
             moved.put(names.rdn_type(new_dn).lower(), value)
             self._issuer.touch(moved)
+            self._stamp(moved)
 
     def delete(self, dn: str) -> None:
         """Delete an object; a tombstone stays.
@@ -136,6 +139,7 @@ class Tree(Edits):
             for other in self._objects.values():
                 for link in _LINKS:
                     other.put(link, [v for v in other.get(link) if names.key(v.decode()) != deleted.key])
+                other.stamps.forget(deleted)
             last_parent = names.parent(deleted.dn)
             guid = uuid.UUID(bytes_le=deleted.get("objectguid")[0])
             rdn = f"{names.parts(deleted.dn)[0]}\\0ADEL:{guid}"
@@ -145,6 +149,7 @@ class Tree(Edits):
             deleted.put("isDeleted", "TRUE")
             deleted.put("lastKnownParent", last_parent)
             self._issuer.touch(deleted)
+            self._stamp(deleted)
             self._links_are_stale = True
 
     def forget_tombstones(self) -> None:
@@ -161,6 +166,9 @@ class Tree(Edits):
         with self.lock:
             self._refresh_links()
             return list(self._existing(dn).get(attribute.lower()))
+
+    def _stamp(self, changed: Object) -> None:
+        changed.stamps.note(changed, self._issuer.usn, self._objects.get)
 
     def _existing(self, dn: str) -> Object:
         found = self._objects.get(names.key(dn))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from devstack.directory import Directory
 from devstack.directory.edits import Edits
 from devstack.halo import SimulatedHalo
 from devstack.memory import MemoryTable
@@ -241,7 +242,16 @@ def halos() -> Iterator[tuple[SimulatedHalo, SimulatedHalo, Time]]:
         yield one, other, time
 
 
+@pytest.fixture
+def small_answers(directory_stand: DirectoryStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a controller that can do so give little at a time: pages, ranges and parts are put together."""
+    if isinstance(directory_stand.edits, Directory):
+        for limit, number in (("page", 4), ("values", 2), ("changes", 3)):
+            monkeypatch.setattr(directory_stand.edits.limits, limit, number)
+
+
 @pytest.mark.parametrize("delta", ["auto", "usn"])
+@pytest.mark.usefixtures("small_answers")
 @pytest.mark.timeout(0 if SOAK else 300)
 def test_deltas_end_where_a_full_run_from_nothing_does(
     directory_stand: DirectoryStand,
