@@ -35,6 +35,17 @@ class Followed:
             return None
         return self.concerned | {person.guid for read in reads for person in read.people}
 
+    def torn(self, reads: Sequence[DirectoryRead]) -> tuple[str, ...]:
+        """Say where one domain controller told what changed and another one, which may not know, was read."""
+        if self.concerned is None:
+            return ()
+        followed = ((read, self.cursors.get(read.directory)) for read in reads)
+        return tuple(
+            because(read.directory, f"{read.server} answered, and changes were followed on {cursor.server}")
+            for read, cursor in followed
+            if cursor is not None and cursor.server != read.server
+        )
+
     def kept(self, reads: Sequence[DirectoryRead]) -> dict[str, Cursor]:
         """Return the cursors to keep once the run has got through.
 
@@ -83,11 +94,7 @@ def follow(
     cursors = {name: changes.cursor for name, changes in found.items() if changes.cursor is not None}
     if mode != "delta":
         return Followed(cursors, None)
-    reasons = tuple(
-        f"Directory {name}: everybody was read, because {changes.everybody}."
-        for name, changes in found.items()
-        if changes.everybody
-    )
+    reasons = tuple(because(name, changes.everybody) for name, changes in found.items() if changes.everybody)
     if reasons:
         return Followed(cursors, None, reasons)
     concerned = {guid for changes in found.values() for guid in changes.people}
@@ -95,6 +102,11 @@ def follow(
     concerned |= known.decisions.keys()
     concerned.update(waiting)
     return Followed(cursors, frozenset(concerned), tuple(_blind(cursors)))
+
+
+def because(directory: str, why: str) -> str:
+    """Say why a delta was about everybody."""
+    return f"Directory {directory}: everybody was read, because {why}."
 
 
 def how_followed(directory: Directory, customer: Customer, block: DirectoryBlock) -> str:

@@ -123,16 +123,17 @@ class Planner:
             opened = {block.id: stack.enter_context(self._open(block)) for block in blocks}
             parked = state.parked()
             waits = still_to_do(self._customer, state, parked)
-            followed = follow(self._customer, opened, known, waits, self._mode) if counts else UNFOLLOWED
-            if followed.concerned is None and self._mode == "delta":
-                self._mode = "full"
+            ask = partial(follow, self._customer, opened, known, tuple(waits), self._mode)
+            followed = ask() if counts else UNFOLLOWED
             if followed.concerned == frozenset():
                 return self._nothing(followed)
             agents = state.agent_links() if self._customer.agents.asked_for else {}
-            reads = [
-                self._read(block, opened[block.id], known.anchors, frozenset(agents), followed.concerned)
-                for block in blocks
-            ]
+            reads = self._reads(opened, known.anchors, frozenset(agents), followed.concerned)
+            if torn := followed.torn(reads):
+                followed = replace(ask(), concerned=None, warnings=torn)
+                reads = self._reads(opened, known.anchors, frozenset(agents), None)
+        if followed.concerned is None and self._mode == "delta":
+            self._mode = "full"
         self._pulse()
         look = _Look(known, parked, followed, reads, agents)
         return self._plan(state, halo, run, look, counts=counts, retry=retry)
@@ -235,6 +236,16 @@ class Planner:
         due = state.newcomers.due(self._services.now() - TICKETS_WAIT)
         established = is_established(state.runs(RUNS_LOOKED_THROUGH))
         return replace(side, tickets_due=due, established=established)
+
+    def _reads(
+        self,
+        opened: Mapping[str, Directory],
+        anchors: Mapping[str, ObjectGuid],
+        linked: frozenset[ObjectGuid],
+        about: frozenset[ObjectGuid] | None,
+    ) -> list[DirectoryRead]:
+        blocks = self._customer.directories
+        return [self._read(block, opened[block.id], anchors, linked, about) for block in blocks]
 
     def _read(
         self,

@@ -54,6 +54,7 @@ class Directory(Tree):
         require_tls: bool = True,
         certificate_hosts: Iterable[str] | None = None,
         valid_days: int = 30,
+        controller: str = "dc01",
     ) -> None:
         """Load the entries; the ports are bound when the block begins.
 
@@ -66,10 +67,11 @@ class Directory(Tree):
             require_tls: whether a simple bind without TLS is refused.
             certificate_hosts: the names in the certificate, to try a wrong one.
             valid_days: the certificate's time; negative to try an expired one.
+            controller: the controller's name.
         """
         super().__init__(entries, netbios)
         self.host = LOOPBACK
-        self.hostname = f"dc01.{self.dns_domain}"
+        self.hostname = f"{controller}.{self.dns_domain}"
         self.ldaps_port, self.ldap_port = ldaps_port, ldap_port
         self.faults = Faults()
         self.limits = Limits()
@@ -107,6 +109,13 @@ class Directory(Tree):
             certificate_hosts=certificate_hosts,
             valid_days=valid_days,
         )
+
+    def replica(self, controller: str = "dc02") -> Directory:
+        """Make another controller of this domain, with what there is in it by now.
+
+        It has a database and numbers of its own; what changes from now on is to be changed there as well.
+        """
+        return Directory(self.replicated(), netbios=self.netbios, controller=controller)
 
     def __enter__(self) -> Self:
         """Make the certificates and listen."""

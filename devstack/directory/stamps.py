@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 MEMBER = "member"
 """The links that are stamped one by one."""
-_OF_ONE_CONTROLLER = frozenset(
+OF_ONE_CONTROLLER = frozenset(
     {"memberof", "directreports", "distinguishedname", "usnchanged", "usncreated", "whenchanged"}
 )
+"""Attributes that no controller tells another of: each gives them itself."""
 
 type Find = Callable[[names.Key], Object | None]
 
@@ -47,7 +48,7 @@ class Stamps:
             find: returns the object of a name.
         """
         now = {
-            name: values for name, (_, values) in entry.attributes.items() if name not in _OF_ONE_CONTROLLER
+            name: values for name, (_, values) in entry.attributes.items() if name not in OF_ONE_CONTROLLER
         }
         links = now.pop(MEMBER, [])
         for name in now.keys() | self._attributes.keys():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from devstack.directory import names
 from devstack.directory.edits import Attributes, Edits, Values, as_bytes
 from devstack.directory.objects import Issuer, Object
+from devstack.directory.stamps import OF_ONE_CONTROLLER
 from devstack.directory.system import system_entries
 
 if TYPE_CHECKING:
@@ -65,6 +66,15 @@ class Tree(Edits):
         with self.lock:
             self._refresh_links()
             return iter(list(self._objects.values()))
+
+    def replicated(self) -> list[tuple[str, Attributes]]:
+        """Return the domain as another of its controllers has it: by name, parents first, GUIDs and all."""
+        configuration = names.key(self.configuration_dn)
+        there = [o for o in self.walk() if o.key[-len(configuration) :] != configuration]
+        return [
+            (o.dn, {n: values for key, (n, values) in o.attributes.items() if key not in OF_ONE_CONTROLLER})
+            for o in sorted(there, key=lambda o: len(o.key))
+        ]
 
     def add(self, dn: str, attributes: Attributes) -> None:
         """Add an object.

@@ -282,14 +282,14 @@ def test_expired_certificate(directory_expired: DirectoryStand) -> None:
 class SlippingProxy(CuttingProxy):
     """Answers the sign-in behind the first answer of the server, as somebody on the way can before TLS."""
 
-    def _answers(self, far: socket.socket, near: socket.socket) -> None:
+    def _answers(self, far: socket.socket, near: socket.socket, limit: int | None) -> None:
         first = far.recv(4096)
         ((_, contents),) = ber.elements(first)
         number = ber.number(ber.elements(contents)[0][1])
         success = ber.integer(0, ber.ENUMERATED) + ber.octets("") + ber.octets("")
         forged = ber.element(ber.SEQUENCE, ber.integer(number + 1), ber.element(BIND_DONE, success))
         near.sendall(first + forged)
-        super()._answers(far, near)
+        super()._answers(far, near, limit)
 
 
 def test_nothing_from_before_tls_is_an_answer(directory_stand: DirectoryStand) -> None:
