@@ -30,3 +30,4 @@ def report_lag(timer: func.TimerRequest) -> None:
     del timer  # what is reported is worked out from the runs
     for customer, hours in lags(app().services()):
         note(Event.LAG, customer=customer, hours=str(hours))
+        app().telemetry.lags(customer, hours)

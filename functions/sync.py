@@ -11,6 +11,7 @@ from halo_adsync.events import Event, note
 from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.queue import QUEUE, Request, parse_request
 from halo_adsync.sync import SLICE_SECONDS
+from halo_adsync.telemetry import continued
 
 STORAGE = "AzureWebJobsStorage"
 GAVE_UP = "The run broke down several times and was given up; the app's log says why."
@@ -18,11 +19,12 @@ sync = func.Blueprint()  # type: ignore[no-untyped-call]  # azure-functions left
 
 
 @sync.queue_trigger(arg_name="message", queue_name=QUEUE, connection=STORAGE)
-def run_slice(message: func.QueueMessage) -> None:
+def run_slice(message: func.QueueMessage, context: func.Context) -> None:
     """Work on a run for one slice. An error makes the queue try again, and in the end give up."""
     request = _request(message)
     try:
-        run = app().sync().run(request, slice_seconds=SLICE_SECONDS)
+        with continued(context.trace_context.trace_parent):
+            run = app().sync().run(request, slice_seconds=SLICE_SECONDS)
     except Busy:
         # An earlier slice of this run is at work, or died just now: come back when its lease is over.
         app().requests().send(request, LEASE_SECONDS + 5)

@@ -1,6 +1,7 @@
 """The only place that builds clients. Nothing is built before it is used."""
 
 import getpass
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from halo_adsync.customer_login import Entra
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.ldap import LdapDirectory
 from halo_adsync.directory.relay import RelayConfig, Signatures, Tokens
+from halo_adsync.errors import ConfigurationError
 from halo_adsync.halo.adapter import HaloInstance
 from halo_adsync.halo.budget import Budget, Limit
 from halo_adsync.halo.codec import FIELDS, WIDTHS, canonical_text
@@ -35,11 +37,13 @@ from halo_adsync.state.ledger import TableLedger
 from halo_adsync.state.queue import ENCODING, QUEUE, AzureRequests
 from halo_adsync.state.store import Store
 from halo_adsync.sync import Sync
+from halo_adsync.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from halo_adsync.directory.tunnel import Tunnel
     from halo_adsync.entra.graph import EntraTenant
 
+_log = logging.getLogger(__name__)
 TABLE = "HaloAdSync"
 PATIENCE_SECONDS = 330.0
 """How long a run waits for Halo's budget before it gives way: a little more than Halo's whole window."""
@@ -121,7 +125,24 @@ class Builder:
             now=self._now,
             target=Target(WIDTHS, canonical_text),
             progress=progress,
+            telemetry=self.telemetry,
         )
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Where spans and numbers go: to Application Insights where the settings name one."""
+        settings = self.settings
+        if settings.insights is None:
+            return Telemetry()
+        # Imported here, because it takes a quarter of a second that the command line seldom needs.
+        from halo_adsync.insights import connect
+
+        identity = self._credential if settings.insights_by_identity else None
+        try:
+            return connect(settings.insights, identity, settings.site)
+        except ConfigurationError as error:  # nobody's sync has to wait for that
+            _log.error("No spans and numbers are sent: %s", error)
+            return Telemetry()
 
     def halo(self, customer: Customer, meter: Meter, pulse: Pulse) -> HaloInstance:
         """Return a customer's Halo instance, with its share of the instance's budget.
@@ -245,6 +266,7 @@ def app() -> Builder:
     Raises:
         ConfigurationError: the settings are wrong; asked again later, they are read again.
     """
+    logging.getLogger("azure").setLevel(logging.WARNING)  # else each of their requests fills half a page
     return Builder(load_settings())
 
 

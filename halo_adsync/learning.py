@@ -13,6 +13,7 @@ from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import Survey
 from halo_adsync.plan.wanted import WantedClient, WantedSite, client_of
 from halo_adsync.services import Progress
+from halo_adsync.telemetry import phase
 
 FEW = 2_000
 """Up to so many linked people, reading all of a customer's users (20 requests) is cheaper than thinking."""
@@ -27,6 +28,7 @@ class Learner:
     """`reconcile` compares with what Halo really holds; a `delta` is about some people only."""
     progress: Progress
 
+    @phase("look up in Halo")
     def learn(self, found: Survey, side: HaloSide, halo: Halo) -> tuple[HaloSide, tuple[Place, ...]]:
         """Ask Halo for the places and users that the plan cannot be made without."""
         newcomers = found.newcomers(side.links)

@@ -42,6 +42,7 @@ from halo_adsync.services import Pulse, Services
 from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.knowledge import Known
 from halo_adsync.state.newcomers import RUNS_LOOKED_THROUGH, is_established
+from halo_adsync.telemetry import phase
 
 TICKETS_WAIT = timedelta(days=30)
 """A ticket that was not opened by then is none for a new starter any more."""
@@ -118,7 +119,7 @@ class Planner:
             HaloUnavailable, HaloRefused, BudgetSpent: Halo had to be asked and did not answer.
             ConfigurationError: the file names a client or site that is not there.
         """
-        with ExitStack() as stack:
+        with phase("read"), ExitStack() as stack:
             blocks = self._customer.directories
             opened = {block.id: stack.enter_context(self._open(block)) for block in blocks}
             parked = state.parked()
@@ -144,6 +145,7 @@ class Planner:
         plan = Plan(self._customer.id, self._mode, digest, (), 0, warnings=followed.warnings)
         return Planned(plan, None, (), None, Ground(), {}, {}, cursors=followed.cursors)
 
+    @phase("plan")
     def _plan(
         self,
         state: CustomerState,

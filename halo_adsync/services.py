@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from halo_adsync.notify import Message
 from halo_adsync.plan.mapping import Target
 from halo_adsync.state.queue import Requests
 from halo_adsync.state.store import Store
+from halo_adsync.telemetry import Telemetry
 
 type Pulse = Callable[[], None]
 """Called before anything that may take long: keeps the lease, and raises where it is lost."""
@@ -73,3 +74,4 @@ class Services:
     now: Callable[[], datetime]
     target: Target
     progress: Progress = silent
+    telemetry: Telemetry = field(default_factory=Telemetry)

@@ -34,6 +34,12 @@ class Settings:
     key_vault_url: str | None = None
     client_id: str | None = None
     """The user-assigned managed identity's client id (`AZURE_CLIENT_ID`)."""
+    insights: str | None = field(default=None, repr=False)
+    """The connection string of Application Insights; None: spans and numbers go nowhere."""
+    insights_by_identity: bool = False
+    """Whether Application Insights wants a sign-in, and no key."""
+    site: str = ""
+    """What Azure calls the app."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """All variables: where there is no vault, secrets stand among them as `SECRET_...`."""
 
@@ -81,6 +87,10 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
         table_uri=addresses.get(_TABLE_URI),
         key_vault_url=addresses.get("KEY_VAULT_URL"),
         client_id=values.get("AZURE_CLIENT_ID") or None,
+        insights=values.get("APPLICATIONINSIGHTS_CONNECTION_STRING") or None,
+        insights_by_identity="authorization=aad"
+        in values.get("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "").lower(),
+        site=values.get("WEBSITE_SITE_NAME", ""),
         environment=dict(values),
     )
 

@@ -41,6 +41,7 @@ from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.lines import with_failed
 from halo_adsync.state.queue import Request, queued, request_for
 from halo_adsync.state.runs import Run, Status, new_run_id
+from halo_adsync.telemetry import ended, phase
 
 _log = logging.getLogger(__name__)
 NOTHING: Mapping[str, Any] = {}
@@ -112,6 +113,11 @@ class Sync:
         except Busy as busy:
             return self._skip(self._recorded(request, state), state, busy)
         part = Slice(customer, state, lease, meter, monotonic() + slice_seconds)
+        with self._services.telemetry.slice(customer.key, request.run, meter):
+            return self._worked_on(request, part)
+
+    def _worked_on(self, request: Request, part: Slice) -> Run:
+        state, lease = part.state, part.lease
         try:
             run = self._recorded(request, state)  # as it is now that nobody else can go on with it
             if not run.status.is_open:
@@ -204,9 +210,11 @@ class Sync:
         if whole and not violations and not run.dry_run:
             part.state.keep_leavers(planned.leavers, planned.leavers_before, part.lease)
             part.state.unpark(planned.over, part.lease)
-        learnt = (planned.places, planned.anchors)
-        return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=planned.footing)
+        learnt, footing = (planned.places, planned.anchors), planned.footing
+        with phase("store"):
+            return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=footing)
 
+    @phase("apply")
     def _apply(self, run: Run, part: Slice, halo: Halo) -> Run:
         """Settle what is left of the plan, as far as this slice gets."""
         if run.settled >= run.allowed:
@@ -253,6 +261,7 @@ class Sync:
             _log.error("The schedule of customer %s rests until %s: %s", run.customer, until, error)
         return self._finish(run, part)
 
+    @phase("finish")
     def _finish(
         self,
         run: Run,
@@ -266,6 +275,7 @@ class Sync:
         Notifier(self._services, part.customer, run, part.state, part.lease).tell(part.troubles)
         run = replace(run, cost=part.cost(run, to_come=1))
         part.state.end_run(run, part.lease, read=read, cursors=cursors)
+        ended(run.mode, run.status, run.counts)
         return run
 
 

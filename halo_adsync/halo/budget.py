@@ -13,6 +13,7 @@ from math import ceil
 from typing import Protocol
 
 from halo_adsync.errors import BudgetSpent
+from halo_adsync.telemetry import phase, waited
 
 GRANT_SIZE = 10
 """Requests taken from the ledger at once. A run can be late by at most so many requests, for it may spend
@@ -188,8 +189,17 @@ class Budget:
         Raises:
             BudgetSpent: the wait would be longer than this run's patience.
         """
-        while (until := self._next()) is not None:
-            self._wait_until(until, pulse)
+        until = self._next()
+        if until is None:
+            return
+        begun = self._clock()
+        with phase("wait for Halo's budget"):
+            try:
+                while until is not None:
+                    self._wait_until(until, pulse)
+                    until = self._next()
+            finally:
+                waited((self._clock() - begun).total_seconds())
 
     def blocked(self, until: datetime) -> None:
         """Note that Halo takes no request before `until`, for every run on the instance."""

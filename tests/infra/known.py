@@ -39,8 +39,6 @@ PLATFORM_SETTINGS: Mapping[str, str] = {
     "AzureWebJobsStorage__credential": "the Functions host: reach storage with a managed identity",
     "AzureWebJobsStorage__clientId": "the Functions host: with which one",
     "AzureWebJobsStorage__blobServiceUri": "the Functions host keeps its locks there",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING": "the Functions host: where logs go; no secret",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "the Functions host: with which identity",
     "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID": "App Service Authentication: by which identity it signs in",
     "PYTHON_THREADPOOL_THREAD_COUNT": "the Python worker: threads, docs/operations.md",
 }
@@ -48,7 +46,12 @@ PLATFORM_SETTINGS: Mapping[str, str] = {
 
 NOT_SET: Mapping[str, str] = {
     "AzureWebJobsStorage": "a connection string holds a key; in Azure the identity stands in its place",
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "the product sets it for the exporter, as the next three",
+    "APPLICATIONINSIGHTS_OPENTELEMETRY_RESOURCE_METRIC_DISABLED": "see above",
+    "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "see above",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "see above",
     "IDENTITY_ENDPOINT": "set by Azure itself",
+    "WEBSITE_SITE_NAME": "set by Azure itself",
     "WEBSITE_AUTH_ENABLED": "set by Azure itself; who set it would believe forged sign-ins",
 }
 """Settings that the product reads and Bicep must not set."""

@@ -80,3 +80,12 @@ def test_what_is_typed_in_the_portal_is_what_the_bicep_makes() -> None:
     ((key, endpoint),) = [(pair["key"], pair["value"]) for pair in json.loads(made)]
     assert (key, endpoint.count(":")) == ("endpoint", 1)
     assert text(metadata).count("${") == 2
+
+
+def test_every_span_and_number_is_described() -> None:
+    """By the names that the source gives them, and none that is not there."""
+    described = {row[0] for row in rows("operations.md", "Spans and numbers")} - {"span", "number"}
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "halo_adsync").rglob("*.py"))
+    phases = set(re.findall(r"\bphase\(\"([^\"]+)\"\)", sources)) | {"run"}
+    numbers = set(re.findall(r"create_\w+\(\s*f\"\{NAME\}\.([\w.]+)\"", sources))
+    assert described == phases | {f"halo_adsync.{name}" for name in numbers}

@@ -16,6 +16,7 @@ from halo_adsync import bootstrap
 from halo_adsync.cli import cli
 from halo_adsync.cli_common import Mode
 from tests.contract.sync_stage import CUSTOMER, Stage
+from tests.support.telemetry import Followed
 from tests.support.triggers import http
 
 COMMANDS = (
@@ -55,13 +56,19 @@ class Dragnet:
     said: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
     """What was logged, by whatever library at whatever level; it is among what was said, too."""
+    followed: Followed = field(default_factory=Followed)
 
     @property
     def text(self) -> str:
         """Everything that was said, and is kept."""
         assert isinstance(self.stage.table, MemoryTable)
+        self.take_telemetry()
         rows = [repr(row) for row in self.stage.table.rows.values()]
         return "\n".join([*self.said, *self.logged, *rows, repr(self.stage.queue.sent)])
+
+    def take_telemetry(self) -> None:
+        """Take the spans and numbers of what was done as if they were logged."""
+        self.logged.append(self.followed.everything())
 
     def call(self, *arguments: str) -> str:
         """Give a command, and return what it printed."""
@@ -105,6 +112,7 @@ def dragnet(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dragnet]:
     monkeypatch.setattr(bootstrap, "Builder", lambda _settings: stage.builder)
     bootstrap.app.cache_clear()
     net = Dragnet(stage)
+    stage.builder.telemetry = net.followed.telemetry
     kept, root = _Kept(net.logged), logging.getLogger()
     level = root.level
     root.addHandler(kept)

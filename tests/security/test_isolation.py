@@ -30,7 +30,7 @@ from halo_adsync.state.store import CUSTOMERS
 from halo_adsync.state.table import Operation, Row
 from tests.contract.halo_desk import Time
 from tests.contract.sync_stage import CUSTOMER, HEADCOUNT, PEOPLE, Stage, StageBuilder, company, go
-from tests.support.triggers import http
+from tests.support.triggers import CONTEXT, http
 
 OTHER = CustomerId("fabrikam")
 THEIRS = "Fabrikam Ltd"
@@ -309,7 +309,7 @@ def test_a_hostile_id_opens_no_message_and_no_file(two: Two, hostile: str) -> No
         parse_request(text)
     message = QueueMessage(id="1", body=text.encode())  # type: ignore[no-untyped-call]  # the worker's own
     with pytest.raises(ConfigurationError):
-        queue_trigger.run_slice(message)
+        queue_trigger.run_slice(message, CONTEXT)
     queue_trigger.settle_poison(message)
     with pytest.raises(ConfigurationError):
         parse(to_json({**plain(two.builder.store().customer(CUSTOMER)), "id": hostile}))
@@ -321,6 +321,6 @@ def test_a_message_for_nobody_makes_no_rows(two: Two) -> None:
     text = json.dumps({"customer": "nobody", "run": "20260101T000000Z-00000000"})
     message = QueueMessage(id="1", body=text.encode())  # type: ignore[no-untyped-call]  # as above
     with pytest.raises(ConfigurationError):
-        queue_trigger.run_slice(message)
+        queue_trigger.run_slice(message, CONTEXT)
     queue_trigger.settle_poison(message)
     assert two.rows_of("nobody") == []

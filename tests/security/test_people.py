@@ -18,7 +18,7 @@ from tests.contract.sync_stage import CUSTOMER, DOMAIN, PASSWORD, PEOPLE, Stage
 from tests.security.conftest import CANARIES
 from tests.security.dragnet import Dragnet
 from tests.security.parrot import Echo, Parrot
-from tests.support.triggers import http
+from tests.support.triggers import CONTEXT, http
 
 PERSONAL = ("cnryname", "cnrymail", "cnrylogin", "2079460958", "cnrytitle")
 """What is said of the people of this directory. Their DNs hold none of it: sentences may name a record."""
@@ -49,8 +49,10 @@ def directory() -> Iterator[Directory]:
 
 def check_nobody_is_named(net: Dragnet) -> None:
     """Assert that nothing personal was logged, be it written as addresses write it."""
+    net.take_telemetry()
     text = "\n".join(net.logged)
     assert "urllib3" in text, "every library's log was looked at"
+    assert "halo_adsync.run" in text, "so were spans and numbers"
     folded = unquote(text).casefold()
     for word in PERSONAL:
         at = folded.find(word)
@@ -116,7 +118,7 @@ def test_the_worker_names_nobody(net: Dragnet) -> None:
     for body in (text, "Cnryname 1, cnrymail1@corp.example"):
         message = QueueMessage(id="1", body=body.encode())  # type: ignore[no-untyped-call]  # the worker's own
         with suppress(ConfigurationError):
-            queue_trigger.run_slice(message)
+            queue_trigger.run_slice(message, CONTEXT)
         queue_trigger.settle_poison(message)
     everybody(net.stage)
     answer = http(people.explain_person, b"", None, customer=CUSTOMER, key="cnrymail999@corp.example")

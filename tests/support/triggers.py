@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
@@ -21,6 +22,10 @@ from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.store import Store
 
 CUSTOMER = CustomerId("contoso")
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+"""The trace and the span of the host that calls a function."""
+CONTEXT: Any = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=f"00-{TRACE}-{SPAN}-00"))
+"""What the worker says of a call: the host marks it as not sampled."""
 FILE = """
 id: contoso
 name: Contoso Ltd

@@ -20,7 +20,16 @@ from halo_adsync.state.lease import SECONDS as LEASE_SECONDS
 from halo_adsync.state.queue import Request
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import Store
-from tests.support.triggers import CUSTOMER, MemoryBuilder, builder, check_problem, configured, http, json_of
+from tests.support.triggers import (
+    CONTEXT,
+    CUSTOMER,
+    MemoryBuilder,
+    builder,
+    check_problem,
+    configured,
+    http,
+    json_of,
+)
 
 __all__ = ["builder", "configured"]
 
@@ -242,7 +251,7 @@ def test_a_slice_is_worked_on_and_logged(builder: MemoryBuilder, caplog: pytest.
     """A run that cannot be done (its secrets are missing) ends as failed, and the message is done with."""
     caplog.set_level(logging.INFO)
     run = queued(builder)
-    sync.run_slice(message(request_of(run.id).to_json()))
+    sync.run_slice(message(request_of(run.id).to_json()), CONTEXT)
     ended = builder.state.run(run.id)
     assert (ended.status, "contoso-halo" in ended.message) == (Status.FAILED, True)
     assert events(caplog) == [{"event": "slice", "customer": CUSTOMER, "run": run.id, "status": "failed"}]
@@ -252,7 +261,7 @@ def test_a_slice_that_finds_its_run_at_work_comes_back_later(builder: MemoryBuil
     """The message is sent again for when the lease is over, not tried until it is poison."""
     run = queued(builder)
     lease = builder.state.lease(run.id)
-    sync.run_slice(message(request_of(run.id).to_json()))
+    sync.run_slice(message(request_of(run.id).to_json()), CONTEXT)
     assert builder.queue.sent[1:] == [(request_of(run.id), LEASE_SECONDS + 5)]
     lease.release()
 
@@ -260,7 +269,7 @@ def test_a_slice_that_finds_its_run_at_work_comes_back_later(builder: MemoryBuil
 def test_a_message_may_leave_the_run_out(builder: MemoryBuilder) -> None:
     """A script puts just a customer on the queue; delivered twice, it is still one run."""
     for _ in range(2):
-        sync.run_slice(message('{"customer": "contoso"}'))
+        sync.run_slice(message('{"customer": "contoso"}'), CONTEXT)
     (run,) = builder.state.runs(10)
     assert (run.id, run.status) == ("20261123T000000Z-0b5c6f9e", Status.FAILED)
 
@@ -271,7 +280,7 @@ def test_a_message_that_is_no_request_becomes_poison_and_is_dropped(
 ) -> None:
     """The queue's function refuses it each time; the poison queue's logs one line and is done with it."""
     with pytest.raises(ConfigurationError):
-        sync.run_slice(message(content))
+        sync.run_slice(message(content), CONTEXT)
     sync.settle_poison(message(content))
     ((event, text),) = [(e["event"], e["problem"]) for e in events(caplog)]
     assert event == "dropped"
@@ -300,7 +309,7 @@ def test_poison_of_what_is_not_there_is_done_with(builder: MemoryBuilder, custom
 def test_poison_leaves_a_finished_run_alone(builder: MemoryBuilder) -> None:
     """The last attempt had ended it, and only the message was left."""
     run = queued(builder)
-    sync.run_slice(message(request_of(run.id).to_json()))
+    sync.run_slice(message(request_of(run.id).to_json()), CONTEXT)
     ended = builder.state.run(run.id)
     sync.settle_poison(message(request_of(run.id).to_json()))
     assert builder.state.run(run.id) == ended

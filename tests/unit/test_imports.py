@@ -55,7 +55,8 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "state",
     ),
     "notifying_tickets": ("model", "errors", "customer*", "halo.port", "notify", "services", "state"),
-    "halo": ("model", "errors", "loopback", "events", "halo"),
+    "telemetry": ("model",),
+    "halo": ("model", "errors", "loopback", "events", "telemetry", "halo"),
     "state": ("model", "errors", "customer*", "plan.types", "halo.budget", "state"),
     "entra": ("model", "errors", "loopback", "entra"),
     "services": (
@@ -68,6 +69,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "halo.port",
         "notify",
         "state",
+        "telemetry",
     ),
     "looking_up": ("customer", "errors", "plan.facts", "services"),
     "planning": (
@@ -85,9 +87,10 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "asking",
         "departing",
         "planning_agents",
+        "telemetry",
     ),
     "following": ("model", "customer", "plan", "directory.port", "state", "asking"),
-    "learning": ("model", "customer", "plan", "halo.port", "services"),
+    "learning": ("model", "customer", "plan", "halo.port", "services", "telemetry"),
     "asking": ("model", "customer", "directory.port", "directory.dn"),
     "applying": (
         "model",
@@ -119,6 +122,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "services",
         "slices",
         "state",
+        "telemetry",
     ),
     "slices": ("model", "errors", "customer", "state"),
     "schedule": ("model", "errors", "customer", "customers", "pausing", "services", "state", "sync"),
@@ -148,7 +152,7 @@ OUTSIDE = frozenset({
 })  # fmt: skip
 """Clients, clocks, chance, environment and loggers."""
 
-AZURE_SDKS = ("bootstrap", "identity", "secrets", "state.azure_table", "state.queue")
+AZURE_SDKS = ("bootstrap", "identity", "insights", "secrets", "state.azure_table", "state.queue")
 """The adapters of Azure's services, and the one place that builds them."""
 
 LDAP_NAMES = frozenset({
@@ -320,6 +324,16 @@ def test_azure_is_reached_through_its_adapters_only() -> None:
     assert users <= set(AZURE_SDKS)
 
 
+def test_where_telemetry_goes_is_one_modules_business() -> None:
+    """Everybody else makes spans and numbers with the API of OpenTelemetry, which does nothing by itself."""
+    users = {
+        module: {full for full in imported(tree) if full.startswith("opentelemetry.")}
+        for module, tree in sources().items()
+    }
+    assert {module for module, names in users.items() if names} == {"telemetry", "insights"}
+    assert not {full for full in users["telemetry"] if full.startswith("opentelemetry.sdk")}
+
+
 @pytest.mark.parametrize(
     ("library", "packages"),
     [
@@ -353,6 +367,7 @@ def test_the_triggers_go_through_the_bootstrap() -> None:
         "events",
         "model",
         "state",
+        "telemetry",
         "console",
         "customer*",
     )
