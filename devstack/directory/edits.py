@@ -63,6 +63,15 @@ class Edits(ABC):
         """Delete an object; a tombstone stays."""
 
     @abstractmethod
+    def restore(self, guid: bytes, new_dn: str) -> None:
+        """Bring a deleted object back, with what its tombstone has kept, under this name.
+
+        Args:
+            guid: its objectGUID, as `values` gave it.
+            new_dn: its name from now on.
+        """
+
+    @abstractmethod
     def values(self, dn: str, attribute: str) -> list[bytes]:
         """Return an attribute's values, none where the object has no such attribute."""
 

@@ -56,7 +56,8 @@ class Stamps:
             # A list is never changed, only replaced: who writes the same again has written, too.
             if self._attributes.get(name, (0, None))[1] is not values:
                 self._attributes[name] = (usn, values)
-        self._note_links([_target(value, find) for value in links], usn, find)
+        if not entry.get("isdeleted"):  # whose links are hidden, not cut
+            self._note_links([_target(value, find) for value in links], usn, find)
 
     def _note_links(self, now: list[Object | names.Key], usn: int, find: Find) -> None:
         there = set(now)
@@ -64,27 +65,31 @@ class Stamps:
             (find(target) or target if isinstance(target, tuple) else target): link
             for target, link in self._links.items()
         }
-        for target in [*now, *known]:
+        for target in [*now, *(target for target in known if not _is_deleted(target))]:
             link = known.get(target)
             if (target in there) is not (link is not None and link.is_there):
                 known[target] = _Link(usn, target in there)
         self._links = known
 
     def forget(self, target: Object) -> None:
-        """Let a link to what is deleted be gone; nothing says that it was there."""
+        """Let a link to what is deleted be gone for good; nothing says that it was there."""
         self._links.pop(target, None)
 
     def usn(self, attribute: str) -> int:
         """Return the number under which an attribute (in lower case) changed last; 0 if it never did."""
         if attribute == MEMBER:
-            return max((link.usn for link in self._links.values()), default=0)
+            return max((link.usn for to, link in self._links.items() if not _is_deleted(to)), default=0)
         return self._attributes.get(attribute, (0, None))[0]
 
     def links(self, since: int, *, there: bool) -> Iterator[bytes]:
         """Yield the names, as they are now, of members who joined (or left) after a number."""
         for target, link in self._links.items():
-            if link.usn > since and link.is_there is there:
+            if link.usn > since and link.is_there is there and not _is_deleted(target):
                 yield (",".join(target) if isinstance(target, tuple) else target.dn).encode()
+
+
+def _is_deleted(target: Object | names.Key) -> bool:
+    return not isinstance(target, tuple) and bool(target.get("isdeleted"))
 
 
 def _target(value: bytes, find: Find) -> Object | names.Key:

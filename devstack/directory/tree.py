@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _LINKS = ("member", "manager")
+type _Cut = tuple[Object, str, Object]
+"""A link that was cut: from where, which, to where."""
+
 _KEPT_BY_TOMBSTONES = frozenset(
     {"objectclass", "objectguid", "objectsid", "samaccountname", "useraccountcontrol"}
     | {"whencreated", "usncreated"}
@@ -28,6 +31,8 @@ class Tree(Edits):
     Attributes:
         base_dn: the domain's naming context.
         netbios: the domain's NetBIOS name.
+        has_recycle_bin: whether what is deleted comes back with all that it had, its groups and members
+            included; what was deleted before this was switched on does not.
     """
 
     def __init__(self, entries: Iterable[tuple[str, Attributes]], netbios: str | None = None) -> None:
@@ -45,6 +50,8 @@ class Tree(Edits):
         self._objects: dict[names.Key, Object] = {}
         self._issuer = Issuer(self.base_dn, self.configuration_dn)
         self._links_are_stale = True
+        self.has_recycle_bin = False
+        self._cut_links: dict[Object, list[_Cut]] = {}
         for dn, attributes in [*given, *system_entries(self)]:
             if names.key(dn) not in self._objects:
                 self.add(dn, attributes)
@@ -146,20 +153,45 @@ class Tree(Edits):
             if any(other.key[1:] == deleted.key for other in self._objects.values()):
                 raise ValueError(f"{dn} has children; delete them first.")
             self._refresh_links()
-            for other in self._objects.values():
-                for link in _LINKS:
-                    other.put(link, [v for v in other.get(link) if names.key(v.decode()) != deleted.key])
-                other.stamps.forget(deleted)
+            cut = list(self._cut(deleted))
             last_parent = names.parent(deleted.dn)
             guid = uuid.UUID(bytes_le=deleted.get("objectguid")[0])
             rdn = f"{names.parts(deleted.dn)[0]}\\0ADEL:{guid}"
-            deleted.attributes = {k: v for k, v in deleted.attributes.items() if k in _KEPT_BY_TOMBSTONES}
+            if self.has_recycle_bin:
+                self._cut_links[deleted] = cut
+            else:
+                kept = {k: v for k, v in deleted.attributes.items() if k in _KEPT_BY_TOMBSTONES}
+                deleted.attributes = kept
             self._rename(deleted, f"{rdn},CN=Deleted Objects,{self.base_dn}")
             deleted.put("name", names.rdn_value(deleted.dn))
             deleted.put("isDeleted", "TRUE")
             deleted.put("lastKnownParent", last_parent)
             self._issuer.touch(deleted)
             self._stamp(deleted)
+            self._links_are_stale = True
+
+    def restore(self, guid: bytes, new_dn: str) -> None:
+        """Bring a deleted object back; from the recycle bin with its links, of which no stamp tells.
+
+        Raises:
+            LookupError: no deleted object has this GUID.
+            ValueError: the new name is taken, or its parent is missing.
+        """
+        with self.lock:
+            restored = next((o for o in self._objects.values() if _is_tombstone(o, guid)), None)
+            if restored is None:
+                raise LookupError("No deleted object has this objectGUID.")
+            for name in ("isDeleted", "lastKnownParent"):
+                restored.put(name, None)
+            for source, link, target in self._cut_links.pop(restored, []):
+                gone = next((end for end in (source, target) if end.get("isdeleted")), None)
+                if gone is not None:  # the link waits for its other end
+                    self._cut_links.setdefault(gone, []).append((source, link, target))
+                elif link == "member" or not source.get(link):
+                    source.put(link, [*source.get(link), target.dn])
+            self.move(restored.dn, new_dn)
+            self._issuer.complete(restored)
+            self._stamp(restored)
             self._links_are_stale = True
 
     def forget_tombstones(self) -> None:
@@ -176,6 +208,19 @@ class Tree(Edits):
         with self.lock:
             self._refresh_links()
             return list(self._existing(dn).get(attribute.lower()))
+
+    def _cut(self, deleted: Object) -> Iterator[_Cut]:
+        """Take away the links that lead to an object, and those from it."""
+        for source in self._objects.values():
+            for link in _LINKS:
+                for value in source.get(link):
+                    target = self._objects.get(names.key(value.decode()))
+                    if target is not None and deleted in (source, target):
+                        yield source, link, target
+                kept = [v for v in source.get(link) if names.key(v.decode()) != deleted.key]
+                source.put(link, [] if source is deleted else kept)
+            if not self.has_recycle_bin:
+                source.stamps.forget(deleted)
 
     def _stamp(self, changed: Object) -> None:
         changed.stamps.note(changed, self._issuer.usn, self._objects.get)
@@ -214,6 +259,10 @@ class Tree(Edits):
             for target in self._objects.values():
                 target.put(backlink, found.get(target.key))
         self._links_are_stale = False
+
+
+def _is_tombstone(entry: Object, guid: bytes) -> bool:
+    return bool(entry.get("isdeleted")) and guid in entry.get("objectguid")
 
 
 def _text(values: Values) -> list[str]:

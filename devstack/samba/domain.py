@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ldap3 import BASE, MODIFY_REPLACE, NONE, Connection, Server, Tls
+from ldap3 import BASE, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server, Tls
 
 from devstack.certificates import CertificateAuthority
 from devstack.directory.edits import Attributes, Edits, as_bytes
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SECONDS = 20
+_SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
 # The directory gives these itself; an LDIF of the demo directory may name them.
 _OPERATIONAL = frozenset(
     {"objectguid", "objectsid", "usncreated", "usnchanged", "whencreated", "whenchanged", "objectcategory"}
@@ -160,6 +161,16 @@ class SambaDomain(Edits):
     def delete(self, dn: str) -> None:
         """Delete an object; a tombstone stays."""
         self._admin.delete(dn)
+
+    def restore(self, guid: bytes, new_dn: str) -> None:
+        """Bring a deleted object back (MS-ADTS, 3.1.1.5.3.7); Samba has no recycle bin."""
+        escaped = "".join(f"\\{byte:02x}" for byte in guid)
+        self._admin.search(
+            self.base_dn, f"(objectGUID={escaped})", attributes=["1.1"], controls=[_SHOW_DELETED]
+        )
+        (tombstone,) = (each["dn"] for each in self._admin.response if each["type"] == "searchResEntry")
+        changes = {"isDeleted": [(MODIFY_DELETE, [])], "distinguishedName": [(MODIFY_REPLACE, [new_dn])]}
+        self._admin.modify(tombstone, changes, controls=[_SHOW_DELETED])
 
     def values(self, dn: str, attribute: str) -> list[bytes]:
         """Return an attribute's values, none where the object has no such attribute."""

@@ -30,16 +30,19 @@ from halo_adsync.directory.entry import (
     INVOCATION,
     MANAGER,
     MEMBER,
+    MEMBER_OF,
     PEOPLE,
     SERVER,
     SETTINGS,
     RawEntry,
     escape_filter_value,
     guid_from_bytes,
+    nested_groups_filter,
 )
 from halo_adsync.directory.filters import attributes_of, both
 from halo_adsync.directory.port import Changes, Watch
 from halo_adsync.directory.results import failure_reason
+from halo_adsync.directory.staff import GUIDS_AT_ONCE, guids_filter
 from halo_adsync.model import Cursor, ObjectGuid
 
 DIRSYNC, USN = "dirsync", "usn"
@@ -84,7 +87,8 @@ class Follower:
 
     def __init__(self, session: Session, root: RawEntry, domain: str, watch: Watch) -> None:
         self._session, self._root, self._domain, self._watch = session, root, domain, watch
-        self._attributes = watch.attributes | attributes_of(watch.filter)
+        managers = {MANAGER} if watch.managers else set()
+        self._attributes = watch.attributes | attributes_of(watch.filter) | managers
 
     def changes(self, since: Cursor | None) -> Changes:
         """Return what changed; see `port.Directory.changes`."""
@@ -102,6 +106,8 @@ class Follower:
             position = self._follow(since.method, since.position, found.note)
         except RefusedError as refused:
             return Changes(self._born(here), everybody=f"{here[0]} does not go on from the cursor: {refused}")
+        if not found.everybody and self._stand_in(found.groups, found.watched):
+            found.everybody = "a group came back into one that people depend on"
         people = found.people | (self._reports(found.names) if self._watch.managers else set())
         return Changes(replace(since, position=position), frozenset(people), found.everybody)
 
@@ -161,6 +167,16 @@ class Follower:
         there = self._session.find(f"CN=Deleted Objects,{self._domain}", (GUID,), deleted=True)
         return there is not None and GUID.lower() in there.attributes
 
+    def _stand_in(self, groups: set[ObjectGuid], watched: frozenset[ObjectGuid]) -> bool:
+        """Tell whether one of these, as far as they are groups, is a member of a watched one."""
+        outer: set[str] = set()
+        for some in batched(sorted(groups if watched else ()), GUIDS_AT_ONCE, strict=False):
+            asked = nested_groups_filter(guids_filter(some))
+            for page in self._session.pages(self._domain, asked, (GUID, MEMBER_OF)):
+                outer.update(name for entry in page for name in entry.texts(MEMBER_OF))
+        found = (self._session.find(name, (GUID,)) for name in sorted(outer))
+        return any(entry.guid in watched for entry in found if entry is not None)
+
     def _reports(self, names: list[str]) -> set[ObjectGuid]:
         """Return who names one of these as their manager."""
         found: set[ObjectGuid] = set()
@@ -177,17 +193,23 @@ class _Found:
     def __init__(self, watched: frozenset[ObjectGuid]) -> None:
         self.people: set[ObjectGuid] = set()
         self.names: list[str] = []
+        self.groups: set[ObjectGuid] = set()
+        """Who may be groups that came back from the recycle bin; what they stand in is not told then."""
         self.everybody = ""
-        self._watched = watched
+        self.watched = watched
 
     def note(self, entry: RawEntry) -> None:
         """Take one changed object in."""
         classes = {value.lower() for value in entry.attributes.get("objectclass", ())}
-        if entry.guid in self._watched:
+        if entry.guid in self.watched:
             self.everybody = self.everybody or "a group or container that people depend on was changed"
-        elif is_ou(entry.dn):
+            return
+        if is_ou(entry.dn):
             self.everybody = self.everybody or "an OU was made, changed, moved or deleted"
-        elif MEMBER not in entry.attributes and b"group" not in classes:
+            return
+        if b"group" in classes or entry.attributes.get("isdeleted") == ():
+            self.groups.add(entry.guid)
+        if MEMBER not in entry.attributes and b"group" not in classes:
             self.people.add(entry.guid)
             self.names.append(entry.dn)
 

@@ -33,6 +33,7 @@ __all__ = [
     "INVOCATION",
     "MANAGER",
     "MEMBER",
+    "MEMBER_OF",
     "NETBIOS",
     "PEOPLE",
     "ROOT_DSE",
@@ -56,6 +57,7 @@ __all__ = [
     "guid_from_bytes",
     "guid_to_bytes",
     "is_group",
+    "nested_groups_filter",
     "netbios_filter",
     "parent_dn",
     "parse_dn",
@@ -69,6 +71,7 @@ __all__ = [
 EVERYTHING = "(objectClass=*)"
 GUID = "objectGUID"
 MEMBER = "member"
+MEMBER_OF = "memberOf"
 MANAGER = "manager"
 STATE = ("userAccountControl", "accountExpires")
 """What tells whether an account is in use."""
@@ -230,6 +233,11 @@ def person_filter(key: str) -> str:
 def groups_in_group_filter(dn: str) -> str:
     """Return the filter for the groups that are direct members of a group."""
     return f"(&(objectClass=group)(memberOf={escape_filter_value(dn)}))"
+
+
+def nested_groups_filter(candidates: str) -> str:
+    """Return the filter for those of the objects that are groups and members of a group."""
+    return f"(&(objectClass=group)({MEMBER_OF}=*){candidates})"
 
 
 def netbios_filter(domain: str) -> str:

@@ -32,13 +32,10 @@ from halo_adsync.directory.filters import both
 from halo_adsync.directory.groups import nested_groups, with_all_values
 from halo_adsync.directory.people import PersonCodec
 from halo_adsync.directory.port import Changes, CountedContainer, Progress, ReadRequest, StaffRequest, Watch
-from halo_adsync.directory.staff import deleted_filter, guids_filter, members_filter
+from halo_adsync.directory.staff import GUIDS_AT_ONCE, deleted_filter, guids_filter, members_filter
 from halo_adsync.directory.tree import Containers, count_people, dn_key, dn_keys
 from halo_adsync.errors import IncompleteRead
 from halo_adsync.model import Cursor, DirectoryRead, ObjectGuid, Person
-
-GUIDS_AT_ONCE = 100
-"""How many objects one search looks for by GUID: about 5 KiB of filter."""
 
 
 class Reader:

@@ -6,6 +6,9 @@ from halo_adsync.directory.entry import PEOPLE, escape_filter_value, guid_to_byt
 from halo_adsync.directory.filters import both
 from halo_adsync.model import ObjectGuid
 
+GUIDS_AT_ONCE = 100
+"""How many objects one search looks for by GUID: about 5 KiB of filter."""
+
 
 def guids_filter(guids: Iterable[ObjectGuid]) -> str:
     """Return the filter for the objects with these GUIDs."""

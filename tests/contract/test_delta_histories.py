@@ -26,10 +26,11 @@ from tests.support.fuzzing import SOAK
 HISTORIES = 125 if SOAK else 3
 """Of each kind of directory, and of each way to follow changes: 500 in a soak."""
 OFTEN = ("add", "change", "move", "run")
-SELDOM = ("clear", "rename", "disable", "enable", "delete", "manager", "join", "leave", "nest")
-OUS = ("add_ou", "rename_ou", "move_ou", "delete_ou")
-WHAT = st.sampled_from((*OFTEN, *OFTEN, *SELDOM, *OUS))
-STEPS = st.lists(st.tuples(WHAT, st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=14)
+SELDOM = ("clear", "login", "rename", "disable", "enable", "delete", "restore", "manager")
+OUS = ("add_ou", "rename_ou", "move_ou", "return_ou", "delete_ou")
+GROUPS = ("join", "join", "leave", "leave", "nest", "rename_group", "delete_group", "restore_group")
+WHAT = st.sampled_from((*OFTEN, *OFTEN, *SELDOM, *OUS, *GROUPS))
+STEPS = st.lists(st.tuples(WHAT, st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=16)
 
 
 @dataclass
@@ -43,7 +44,11 @@ class Domain:
     top: str
     mark: str
     ous: list[str] = field(default_factory=list)
+    away: list[str] = field(default_factory=list)
+    """OUs that were moved out of the scope."""
     people: list[str] = field(default_factory=list)
+    deleted: list[bytes] = field(default_factory=list)
+    deleted_group: bytes = b""
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -52,9 +57,11 @@ class Domain:
         self.ous = [self.edits.add_ou(name, self.inside) for name in ("Leeds", "York")]
         for ou in (0, 1, 0):
             self.add(ou, 0)
-        self.nested = self.edits.add_group(f"Nested {self.mark}", self.outside, self.people[:1])
         stays = self.edits.add_user("Stays", self.inside, sAMAccountName=f"s{self.mark}")
-        self.group = self.edits.add_group(f"Group {self.mark}", self.outside, [stays, *self.people[1:]])
+        members = {"Group": [stays, *self.people[1:]], "Placed": self.people[2:], "Nested": self.people[:1]}
+        self.groups = [
+            self.edits.add_group(f"{name} {self.mark}", self.outside, dns) for name, dns in members.items()
+        ]
 
     def do(self, what: str, one: int, two: int) -> None:
         """Do one thing, to the objects of these numbers, as far as there are any."""
@@ -62,18 +69,24 @@ class Domain:
             "add": self.add,
             "change": lambda person, value: self.modify(person, title=f"T {value}", mail=f"{value}@x.test"),
             "clear": lambda person, _: self.modify(person, title=None),
+            "login": self.login,
             "disable": lambda person, _: self.switch(person, on=False),
             "enable": lambda person, _: self.switch(person, on=True),
             "rename": self.rename,
             "move": self.move,
             "delete": lambda person, _: self.delete(person),
+            "restore": self.restore,
             "manager": self.manager,
-            "join": lambda person, _: self.member(self.group, person, joins=True),
-            "leave": lambda person, _: self.member(self.group, person, joins=False),
-            "nest": lambda person, _: self.nest(inside=bool(person % 2)),
+            "join": lambda person, group: self.member(group, person, joins=True),
+            "leave": lambda person, group: self.member(group, person, joins=False),
+            "nest": self.nest,
+            "rename_group": self.rename_group,
+            "delete_group": self.delete_group,
+            "restore_group": self.restore_group,
             "add_ou": self.add_ou,
             "rename_ou": self.rename_ou,
             "move_ou": self.move_ou,
+            "return_ou": self.return_ou,
             "delete_ou": self.delete_ou,
         }
         ways[what](one, two)
@@ -86,13 +99,18 @@ class Domain:
         if self.ous:
             parent = self.ous[ou % len(self.ous)]
             self.people.append(self.edits.add_user(name, parent, sAMAccountName=account, title="New"))
-            if self.count % 2 and hasattr(self, "group"):
-                self.member(self.group, len(self.people) - 1, joins=True)
+            if self.count % 2 and hasattr(self, "groups"):
+                self.member(0, len(self.people) - 1, joins=True)
 
     def modify(self, person: int, **changes: Any) -> None:
         """Change attributes."""
         if self.people:
             self.edits.modify(self.people[person % len(self.people)], changes)
+
+    def login(self, person: int, _: int) -> None:
+        """Give somebody another logon name."""
+        self.count += 1
+        self.modify(person, sAMAccountName=f"n{self.mark}-{self.count}"[:20])
 
     def switch(self, person: int, *, on: bool) -> None:
         """Enable or disable an account."""
@@ -115,26 +133,68 @@ class Domain:
     def delete(self, person: int) -> None:
         """Delete an account."""
         if self.people:
-            self.edits.delete(self.people.pop(person % len(self.people)))
+            gone = self.people.pop(person % len(self.people))
+            self.deleted += self.edits.values(gone, "objectGUID")
+            self.edits.delete(gone)
+
+    def restore(self, person: int, ou: int) -> None:
+        """Bring a deleted account back, wherever that is."""
+        if self.deleted:
+            places = [*self.ous, self.outside]
+            self.count += 1
+            self.people.append(f"CN=Restored {self.count},{places[ou % len(places)]}")
+            self.edits.restore(self.deleted.pop(person % len(self.deleted)), self.people[-1])
 
     def manager(self, person: int, chief: int) -> None:
         """Give somebody a manager."""
         if self.people:
             self.modify(person, manager=self.people[chief % len(self.people)])
 
-    def member(self, group: str, person: int, *, joins: bool) -> None:
+    def member(self, group: int, person: int, *, joins: bool) -> None:
         """Let somebody join a group, or leave it."""
         if self.people:
-            dn = self.people[person % len(self.people)]
-            there = [value.decode() for value in self.edits.values(group, "member")]
-            kept = [name for name in there if name.lower() != dn.lower()]
-            self.edits.set_members(group, [*kept, dn] if joins else kept)
+            dn, where = self.people[person % len(self.people)], self.groups[group % len(self.groups)]
+            self._join(where, dn) if joins else self._leave(where, dn)
 
-    def nest(self, *, inside: bool) -> None:
-        """Put one group into the other, or take it out."""
-        there = [value.decode() for value in self.edits.values(self.group, "member")]
-        kept = [name for name in there if name.lower() != self.nested.lower()]
-        self.edits.set_members(self.group, [*kept, self.nested] if inside else kept)
+    def nest(self, outer: int, _: int) -> None:
+        """Put the last group into one of the others, or take it out; the others never stand in it."""
+        if self.deleted_group:
+            return
+        where, nested = self.groups[outer % 2], self.groups[2]
+        there = [value.decode().lower() for value in self.edits.values(where, "member")]
+        (self._leave if nested.lower() in there else self._join)(where, nested)
+
+    def rename_group(self, group: int, _: int) -> None:
+        """Give a group another name."""
+        number = group % len(self.groups)
+        self.count += 1
+        renamed = f"CN=Group {self.count} {self.mark},{self.outside}"
+        self.edits.move(self.groups[number], renamed)
+        self.groups[number] = renamed
+
+    def delete_group(self, _: int, __: int) -> None:
+        """Delete the group that no customer file names."""
+        if not self.deleted_group:
+            nested = self.groups.pop()
+            (self.deleted_group,) = self.edits.values(nested, "objectGUID")
+            self.edits.delete(nested)
+
+    def restore_group(self, _: int, __: int) -> None:
+        """Bring it back."""
+        if self.deleted_group:
+            self.count += 1
+            self.groups.append(f"CN=Restored {self.count} {self.mark},{self.outside}")
+            self.edits.restore(self.deleted_group, self.groups[-1])
+            self.deleted_group = b""
+
+    def _join(self, group: str, dn: str) -> None:
+        there = [value.decode() for value in self.edits.values(group, "member")]
+        if dn.lower() not in map(str.lower, there):
+            self.edits.set_members(group, [*there, dn])
+
+    def _leave(self, group: str, dn: str) -> None:
+        there = [value.decode() for value in self.edits.values(group, "member")]
+        self.edits.set_members(group, [name for name in there if name.lower() != dn.lower()])
 
     def add_ou(self, _: int, __: int) -> None:
         """Make an OU."""
@@ -147,18 +207,31 @@ class Domain:
             self.count += 1
             self._go_ou(ou, f"OU=Renamed office {self.count}", self.inside)
 
-    def move_ou(self, ou: int, _: int) -> None:
-        """Move an OU out of the scope, with everybody in it."""
+    def move_ou(self, ou: int, where: int) -> None:
+        """Move an OU out of the scope, or into another one, with everybody in it."""
         if len(self.ous) > 1:
             old = self.ous.pop(ou % len(self.ous))
+            others = [dn for dn in self.ous if not dn.endswith(f",{old}")]
+            inside = bool(where % 3 and others)
             self.count += 1
-            new = f"OU=Moved {self.count},{self.outside}"
+            new = f"OU=Moved {self.count},{others[where % len(others)] if inside else self.outside}"
+            (self.ous if inside else self.away).append(new)
             self.edits.move(old, new)
             self._follow(old, new)
 
+    def return_ou(self, ou: int, _: int) -> None:
+        """Move an OU back into the scope, with everybody in it."""
+        if self.away:
+            old = self.away.pop(ou % len(self.away))
+            self.count += 1
+            self.ous.append(f"OU=Back {self.count},{self.inside}")
+            self.edits.move(old, self.ous[-1])
+            self._follow(old, self.ous[-1])
+
     def delete_ou(self, ou: int, _: int) -> None:
         """Delete an OU, if nobody stands in it."""
-        empty = [dn for dn in self.ous if not any(person.endswith(f",{dn}") for person in self.people)]
+        inhabited = [*self.people, *self.ous]
+        empty = [dn for dn in self.ous if not any(each.endswith(f",{dn}") for each in inhabited)]
         if empty and len(self.ous) > 1:
             gone = empty[ou % len(empty)]
             self.ous.remove(gone)
@@ -178,7 +251,8 @@ class Domain:
         self._follow(old, self.ous[number])
 
     def _follow(self, old: str, new: str) -> None:
-        self.people = [f"{dn.removesuffix(old)}{new}" if dn.endswith(f",{old}") else dn for dn in self.people]
+        for dns in (self.people, self.ous, self.away):
+            dns[:] = [f"{dn.removesuffix(old)}{new}" if dn.endswith(f",{old}") else dn for dn in dns]
 
 
 def stage_of(stand: DirectoryStand, domain: Domain, halo: SimulatedHalo, time: Time, delta: str) -> Stage:
@@ -201,10 +275,13 @@ def stage_of(stand: DirectoryStand, domain: Domain, halo: SimulatedHalo, time: T
         stage,
         directories=[block],
         policy="full",
-        scope={"include": [domain.inside], "groups": [domain.group]},
+        scope={"include": [domain.inside], "groups": [domain.groups[0]]},
         placement={
             "client": {"name": "Contoso Ltd"},
-            "rules": [{"mirror": domain.inside, "site_level": 1, "rename_sites": True}],
+            "rules": [
+                {"group": domain.groups[1], "site": {"name": "Placed"}},
+                {"mirror": domain.inside, "site_level": 1, "rename_sites": True, "moved": "follow"},
+            ],
             "default_site": "Main",
         },
         fields={"name": "name", "login": "{{ login }}", **cleared},
@@ -262,10 +339,12 @@ def test_deltas_end_where_a_full_run_from_nothing_does(
     modes: list[str] = []
 
     @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(steps=STEPS)
-    def holds(steps: list[tuple[str, int, int]]) -> None:
+    @given(steps=STEPS, has_recycle_bin=st.booleans())
+    def holds(steps: list[tuple[str, int, int]], *, has_recycle_bin: bool) -> None:
         one, other, time = halos
         number = next(directory_stand.numbers)
+        if isinstance(directory_stand.edits, Directory):
+            directory_stand.edits.has_recycle_bin = has_recycle_bin
         top = directory_stand.edits.add_ou(f"History {number}")
         domain = Domain(directory_stand.edits, top, str(number))
         one.reset()

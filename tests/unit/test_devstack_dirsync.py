@@ -196,3 +196,30 @@ def test_limits_are_taken_as_they_are_now(lab: Directory) -> None:
         connection.search(group, "(objectClass=*)", BASE, attributes=["member"])
         (found,) = connection.response
         assert len(found["raw_attributes"]["member;range=0-1"]) == 2
+
+
+@pytest.mark.parametrize("has_recycle_bin", [False, True])
+def test_the_restored_are_heard_of(lab: Directory, client: Client, has_recycle_bin: bool) -> None:
+    """Without being deleted any more; what a recycle bin brings back with them, no group tells."""
+    lab.has_recycle_bin = has_recycle_bin
+    anna, ben = (lab.add_user(name, PEOPLE, title="Boss") for name in ("Anna", "Ben"))
+    staff = lab.add_group("Staff", PEOPLE, [anna, ben])
+    every = lab.add_group("Everybody", PEOPLE, [staff, ben])
+    guids = {dn: lab.values(dn, "objectGUID")[0] for dn in (anna, staff)}
+    lab.delete(anna)
+    lab.delete(staff)
+    client.news()
+    lab.modify(every, {"description": "Touched"})
+    again = {dn: f"CN=Again {dn[3:]}" for dn in guids}
+    for dn, new in again.items():
+        lab.restore(guids[dn], new)
+    news = client.news()
+    assert news.keys() == set(again.values())
+    assert all(not changed["isDeleted"] and changed["name"] for changed in news.values())
+    members = [[*lab.values(every, "member")], [*lab.values(again[staff], "member")]]
+    expected = [[ben.encode(), again[staff].encode()], [ben.encode(), again[anna].encode()]]
+    assert members == (expected if has_recycle_bin else [[ben.encode()], []])
+    assert lab.values(again[anna], "title") == ([b"Boss"] if has_recycle_bin else [])
+    assert any(name.startswith("member") for name in news[again[staff]]) is not has_recycle_bin
+    with pytest.raises(LookupError):
+        lab.restore(guids[anna], anna)
