@@ -50,6 +50,7 @@ placement:
   rules: [{{ mirror: "{people}", site_level: 1 }}]
 policy: full
 limits: {{ create: 1000000 }}
+schedule: {{ delta: "*/15 * * * *" }}
 """
 
 type Cost = dict[str, float]

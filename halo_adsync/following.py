@@ -63,7 +63,7 @@ class Followed:
 
 _LET_SEE = "let it list and read the container Deleted Objects (docs/security.md)"
 UNFOLLOWED = Followed({}, None)
-"""For a run that is no customer's whole business."""
+"""For a run that is no customer's whole business, or after which no delta is expected."""
 
 
 def follow(
@@ -80,11 +80,14 @@ def follow(
         opened: each of them, by its id.
         known: what is known of the customer.
         waiting: of whom something is still to be done; looked at where the run is about some people only.
-        mode: only a `delta` is about some people; any other run learns where to follow changes from.
+        mode: only a `delta` is about some people; any other run learns where to follow changes from, if the
+            schedule has deltas: nobody else has a use for it, and DirSync begins with the whole directory.
 
     Raises:
         IncompleteRead, DirectoryRefused: a directory did not answer.
     """
+    if mode != "delta" and customer.schedule.delta is None:
+        return UNFOLLOWED
     found: dict[str, Changes] = {}
     for block in customer.directories:
         if block.delta == "off":

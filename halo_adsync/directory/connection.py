@@ -118,8 +118,13 @@ class Session:
         Raises:
             ServerFailedError: the answer did not come, or was damaged.
         """
+
+        def counted(entry: RawEntry) -> None:
+            self._meter.ldap_entries += 1
+            take(entry)
+
         self._meter.ldap_searches += 1
-        self._answers.sink = take
+        self._answers.sink = counted
         try:
             _, result = self._search(
                 base, search_filter, attributes, search_scope=SUBTREE, controls=list(controls)

@@ -94,6 +94,33 @@ def test_a_leaver_with_a_ticket_is_looked_at_by_every_delta(settled: Stage, dire
     assert people(go(settled, mode="delta")) == {}
 
 
+def test_changes_are_followed_where_deltas_are_expected(stage: Stage, directory: Directory) -> None:
+    """DirSync begins with the whole directory, and whose schedule has no deltas does not pay for that."""
+    rules(stage, policy="full")
+    assert go(stage).status is Status.OK
+    plain = go(stage)
+    assert stage.state.known().cursors == {}
+    rules(stage, schedule={"delta": "*/15 * * * *"})
+    followed = go(stage)
+    assert followed.cost["ldap_entries"] > plain.cost["ldap_entries"] + HEADCOUNT
+    assert stage.state.known().cursors.keys() == {"corp"}
+    directory.modify(dn(1), {"title": "Engineer"})
+    run = go(stage, mode="delta")
+    assert (run.mode, people(run)) == ("delta", {"update": 1})
+
+
+def test_a_delta_by_hand_follows_changes_too(settled: Stage, directory: Directory) -> None:
+    """It goes on from the last one, whatever full runs there were in between."""
+    directory.modify(dn(1), {"title": "Engineer"})
+    before = settled.state.known().cursors
+    assert people(go(settled))["update"] == 1
+    assert settled.state.known().cursors == before
+    directory.modify(dn(2), {"title": "Engineer"})
+    run = go(settled, mode="delta")
+    assert (run.mode, people(run)) == ("delta", {"unchanged": 1, "update": 1})
+    assert people(go(settled, mode="delta")) == {}
+
+
 def test_a_dry_run_moves_no_cursor(settled: Stage, directory: Directory) -> None:
     """What it saw is seen again."""
     directory.modify(dn(1), {"title": "Engineer"})

@@ -285,6 +285,7 @@ def stage_of(stand: DirectoryStand, domain: Domain, halo: SimulatedHalo, time: T
             "default_site": "Main",
         },
         fields={"name": "name", "login": "{{ login }}", **cleared},
+        schedule={"delta": "*/15 * * * *"},
         limits={"deactivate": {"percent": 100, "count": 1000}, "shrink_percent": 100, "site_percent": 100},
     )
     return stage
