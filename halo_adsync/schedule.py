@@ -5,7 +5,7 @@ was last asked for (`state/agenda.py`), and reads the runs only of those who may
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
 from zoneinfo import ZoneInfo
@@ -96,8 +96,15 @@ def _look(
     if mode is None and not any(run.status.is_open for run in runs):
         rests = resting_until(runs, now)
         until = min(rests, now + RELIED_UPON) if rests else None
-        agenda.keep(customer.key, Seen(_asked(runs, now), until, seen.etag))
+        in_step = last_good(runs) or seen.in_step
+        agenda.keep(customer.key, Seen(_asked(runs, now), until, in_step, seen.etag))
     return mode
+
+
+def last_good(runs: Iterable[Run]) -> datetime | None:
+    """Return when the last run was asked for that brought everybody in step, of runs from the newest on."""
+    good = (run.requested for run in runs if run.got_through)
+    return next((datetime.fromisoformat(when).astimezone(UTC) for when in good), None)
 
 
 def due(customer: Customer, runs: Sequence[Run], now: datetime) -> str | None:

@@ -1,7 +1,8 @@
 """Agenda: what the timer remembers of every customer's runs, in one partition that it reads at once.
 
 Nothing but a short cut. It may forget anything, and then the runs themselves are read; it never says that
-somebody is due, only that somebody cannot be yet. Only the timer writes it: a run costs nothing more for it.
+somebody is due or lags behind, only that somebody cannot be yet, and was in step at least then. Only the
+timer writes it: a run costs nothing more for it.
 """
 
 import logging
@@ -17,7 +18,7 @@ from halo_adsync.state.table import Conflict, Operation, Row, Scalar, Table
 
 AGENDA = "$schedule"
 """The partition of these rows, one a customer."""
-_RESTS = "rests"
+_RESTS, _IN_STEP = "rests", "in_step"
 _log = logging.getLogger(__name__)
 
 
@@ -29,6 +30,8 @@ class Seen:
     """When the work of each mode was last asked for; a mode that is missing was not, as far as is known."""
     rests: datetime | None = None
     """Until when the schedule rests, as far as that may be relied upon without looking again."""
+    in_step: datetime | None = None
+    """When the last run was asked for that brought everybody in step; there may be a later one."""
     etag: str = ""
     """Which row this was read from; empty where there is none."""
 
@@ -60,6 +63,8 @@ class Agenda:
         values: dict[str, Scalar] = {mode: when.isoformat() for mode, when in seen.asked.items()}
         if seen.rests:
             values[_RESTS] = seen.rests.isoformat()
+        if seen.in_step:
+            values[_IN_STEP] = seen.in_step.isoformat()
         row = Row(AGENDA, customer, values, seen.etag)
         with suppress(Conflict):
             self._table.transact(AGENDA, [Operation("replace" if seen.etag else "insert", row)])
@@ -73,5 +78,5 @@ class Agenda:
 @reads
 def _seen_of(row: Row) -> Seen:
     times = {name: moment(build(str, value)) for name, value in row.values.items()}
-    rests = times.pop(_RESTS, None)
-    return Seen(times, rests, row.etag)
+    rests, in_step = times.pop(_RESTS, None), times.pop(_IN_STEP, None)
+    return Seen(times, rests, in_step, row.etag)

@@ -15,11 +15,11 @@ def test_what_was_seen_comes_back(storage_table: AnyTable) -> None:
     """Of everybody at once; what is written later takes the place of what was there."""
     agenda = Agenda(storage_table)
     agenda.keep(CONTOSO, Seen({"delta": TEN, "full": NINE}))
-    agenda.keep(FABRIKAM, Seen({}, rests=TEN))
+    agenda.keep(FABRIKAM, Seen({}, rests=TEN, in_step=NINE))
     seen = agenda.seen()
-    assert {name: (one.asked, one.rests) for name, one in seen.items()} == {
-        CONTOSO: ({"delta": TEN, "full": NINE}, None),
-        FABRIKAM: ({}, TEN),
+    assert {name: (one.asked, one.rests, one.in_step) for name, one in seen.items()} == {
+        CONTOSO: ({"delta": TEN, "full": NINE}, None, None),
+        FABRIKAM: ({}, TEN, NINE),
     }
     agenda.keep(FABRIKAM, Seen({"full": TEN}, etag=seen[FABRIKAM].etag))
     assert agenda.seen()[FABRIKAM].asked == {"full": TEN}

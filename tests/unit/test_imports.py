@@ -126,7 +126,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "slices": ("model", "errors", "customer", "state"),
     "schedule": ("model", "errors", "customer", "customers", "pausing", "services", "state", "sync"),
-    "lagging": ("model", "customers", "pausing", "schedule", "services", "state"),
+    "lagging": ("model", "errors", "customers", "pausing", "schedule", "services", "state"),
 }
 """What each part may import of the product; `customer*` stands for the modules of the customer file."""
 

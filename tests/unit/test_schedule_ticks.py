@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devstack.memory import MemoryRequests, MemoryTable
+from halo_adsync.lagging import lags
 from halo_adsync.model import CustomerId, Meter
+from halo_adsync.pausing import LOOK_BACK
 from halo_adsync.plan.mapping import Target
 from halo_adsync.schedule import RELIED_UPON, SPREAD_SECONDS, due, request_due, turn
 from halo_adsync.services import Services
@@ -47,15 +49,26 @@ class App:
 
     def tick(self) -> tuple[list[tuple[str, str]], int]:
         """Let the timer tick; return whom it asked for, and how many transactions it took."""
+        services, meters = self.services()
+        asked = [(str(request.customer), request.mode) for request in request_due(services)]
+        return asked, sum(meter.table_transactions for meter in meters)
+
+    def lags(self) -> tuple[dict[str, int], int]:
+        """Return how many hours each customer lags behind, and how many transactions that took."""
+        services, meters = self.services()
+        return {str(name): hours for name, hours in lags(services)}, sum(
+            meter.table_transactions for meter in meters
+        )
+
+    def services(self) -> tuple[Services, list[Meter]]:
+        """Return what the timers work with, and where they count."""
         meters: list[Meter] = []
 
         def store(meter: Meter) -> Store:
             meters.append(meter)
             return self.store(meter)
 
-        services = Services(store, self.queue, never, never, never, never, lambda: self.now, Target())
-        asked = [(str(request.customer), request.mode) for request in request_due(services)]
-        return asked, sum(meter.table_transactions for meter in meters)
+        return Services(store, self.queue, never, never, never, never, lambda: self.now, Target()), meters
 
     def due_and_asked(self) -> tuple[list[str], list[str]]:
         """Return what is due by all runs of the one customer, and what a tick asks for; that fails then."""
@@ -83,6 +96,65 @@ def test_a_tick_in_which_nobody_is_due_takes_two_transactions_for_two_hundred_cu
     for _ in range(13):
         app.now += timedelta(minutes=1)
         assert app.tick() == ([], 2)
+
+
+def test_who_was_in_step_within_the_hour_is_told_in_two_transactions(app: App) -> None:
+    """One reads the customers, one what the timer saw; of the others, the latest few runs are read."""
+    for number in range(200):
+        app.add(f"c{number}", **EVERY_WAY)
+        app.ran(f"c{number}", run("reconcile", "11-23T10:00:00"))
+    app.tick()
+    app.now += timedelta(minutes=49)
+    everybody = dict.fromkeys([f"c{number}" for number in range(200)], 0)
+    assert app.lags() == (everybody, 2)
+    app.now += timedelta(hours=2)
+    assert app.lags() == (dict.fromkeys(everybody, 2), 2 + 200)
+
+
+def test_a_good_run_that_the_timer_did_not_see_counts(app: App) -> None:
+    """Somebody asked for it by hand; the timer had no reason to look."""
+    app.add("contoso", full="0 2 * * *")
+    app.ran("contoso", run("full", "11-22T02:00:00"))
+    app.tick()
+    app.ran("contoso", run("full", "11-23T08:00:00", reason="by hand"))
+    assert app.lags() == ({"contoso": 2}, 3)
+
+
+def test_what_the_timer_saw_spares_reading_everything(app: App) -> None:
+    """However many runs failed since: their number makes no difference."""
+    app.add("contoso", delta="*/15 * * * *")
+    app.ran("contoso", run("delta", "11-20T10:00:00"))
+    app.now = at("11-20T10:05:00")
+    app.tick()
+    for number in range(LOOK_BACK + 5):
+        app.ran("contoso", run("delta", at("11-21T10:00:00") + timedelta(minutes=number), Status.FAILED))
+    app.now = MONDAY
+    assert app.due_and_asked() == (["delta"], ["delta"]), "and that one fails, too"
+    app.tick()
+    assert app.lags() == ({"contoso": 72}, 4)
+
+
+def test_a_customer_whose_runs_cannot_be_read_hides_nobody(
+    app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names it, and the others are told of."""
+    for name in ("contoso", "fabrikam"):
+        app.add(name, full="0 2 * * *")
+        app.ran(name, run("full", "11-23T02:00:00"))
+    (row,) = app.table.query("contoso", "run|", "run|~")
+    app.table.transact("contoso", [Operation("put", replace(row, values={"data": "{"}))])
+    assert app.lags()[0] == {"fabrikam": 8}
+    assert "how far customer contoso lags behind" in caplog.text
+
+
+def test_what_a_wrong_clock_left_is_not_believed(app: App) -> None:
+    """Nobody can have been in step tomorrow."""
+    app.add("contoso", full="0 2 * * *")
+    app.ran("contoso", run("full", "11-23T02:00:00"))
+    app.table.transact(
+        AGENDA, [Operation("put", Row(AGENDA, "contoso", {"in_step": "2026-11-24T00:00:00Z"}))]
+    )
+    assert app.lags() == ({"contoso": 8}, 3)
 
 
 def test_runs_of_many_customers_do_not_begin_in_the_same_second(app: App) -> None:
