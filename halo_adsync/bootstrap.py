@@ -25,7 +25,7 @@ from halo_adsync.halo.adapter import HaloInstance
 from halo_adsync.halo.budget import Budget, Limit
 from halo_adsync.halo.codec import FIELDS, WIDTHS, canonical_text
 from halo_adsync.halo.config import HaloConfig
-from halo_adsync.identity import RelayTokens, credential
+from halo_adsync.identity import STORAGE_SCOPE, RelayTokens, credential
 from halo_adsync.model import Meter
 from halo_adsync.notify import Message, post
 from halo_adsync.plan.mapping import Target
@@ -100,18 +100,20 @@ class Builder:
         """Return the queue of requests."""
         settings = self.settings
         if settings.connection_string:
-            client = QueueClient.from_connection_string(
-                settings.connection_string, QUEUE, message_encode_policy=ENCODING, **TIME_OUTS
+            return AzureRequests(
+                QueueClient.from_connection_string(
+                    settings.connection_string, QUEUE, message_encode_policy=ENCODING, **TIME_OUTS
+                )
             )
-        else:
-            client = QueueClient(
-                settings.queue_uri or "",
-                QUEUE,
-                credential=self._credential,
-                message_encode_policy=ENCODING,
-                **TIME_OUTS,
-            )
-        return AzureRequests(client)
+        identity = self._credential
+        client = QueueClient(
+            settings.queue_uri or "",
+            QUEUE,
+            credential=identity,
+            message_encode_policy=ENCODING,
+            **TIME_OUTS,
+        )
+        return AzureRequests(client, partial(identity.get_token, STORAGE_SCOPE))
 
     def services(self, progress: Progress = silent) -> Services:
         """Return the ports of the product, on their real adapters."""

@@ -9,6 +9,7 @@ from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 from halo_adsync.errors import DirectoryRefused, IncompleteRead
 
 RELAY_SCOPE = "https://relay.azure.net/.default"
+STORAGE_SCOPE = "https://storage.azure.com/.default"
 
 
 def credential(client_id: str | None) -> TokenCredential:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 from azure.core.exceptions import (
     AzureError,
+    ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
@@ -127,19 +129,34 @@ class Requests(Protocol):
 class AzureRequests:
     """The storage queue `sync-requests`, in the base64 encoding that Functions expects."""
 
-    def __init__(self, client: QueueClient) -> None:
-        self._client = client
+    def __init__(self, client: QueueClient, sign_in: Callable[[], object] | None = None) -> None:
+        """Reach the queue with a client.
+
+        Args:
+            client: of the queue.
+            sign_in: signs in to storage, where that is not done by a key. It is done first, because the
+                client's retry policy (`StorageRetryPolicy`) takes a refused sign-in for a fault of the
+                network, and would try three times more over a minute and a half.
+        """
+        self._client, self._sign_in = client, sign_in
 
     def send(self, request: Request, delay: float = 0) -> None:
         """Add a message that a worker sees after `delay` seconds."""
         hidden = max(0, round(delay))
         try:
+            if self._sign_in is not None:
+                self._sign_in()
             try:
                 self._client.send_message(request.to_json(), visibility_timeout=hidden)
             except ResourceNotFoundError:
                 with suppress(ResourceExistsError):
                     self._client.create_queue()
                 self._client.send_message(request.to_json(), visibility_timeout=hidden)
+        except ClientAuthenticationError as error:
+            raise StateUnavailable(
+                f"The queue {QUEUE} does not know this app ({_answer(error)}). Check AZURE_CLIENT_ID and that"
+                " the app has an identity, or the key in AzureWebJobsStorage; then try again."
+            ) from error
         except HttpResponseError as error:
             raise StateUnavailable(
                 f"The queue {QUEUE} could not be written to ({_answer(error)}). Check that the app's identity"

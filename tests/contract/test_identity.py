@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
 
 from devstack.azurite import ACCOUNT, Azurite, azurite_missing
 from devstack.certificates import CertificateAuthority
@@ -12,7 +13,9 @@ from devstack.identity import SimulatedIdentity
 from halo_adsync.bootstrap import Builder
 from halo_adsync.customer_file import parse
 from halo_adsync.errors import StateUnavailable
+from halo_adsync.model import RunId
 from halo_adsync.settings import load_settings
+from halo_adsync.state.queue import Request
 from tests.support.triggers import CUSTOMER, FILE
 from tests.support.vault import identity
 
@@ -57,3 +60,16 @@ def test_without_the_right_identity_there_is_a_sentence(
     with pytest.raises(StateUnavailable, match="Check AZURE_CLIENT_ID and that the app has an identity"):
         builder.store().customer_ids()
     assert identity.asked == []
+
+
+def test_the_queue_does_not_wait_for_an_identity_that_is_none(
+    settings: dict[str, str], identity: SimulatedIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The storage library would try a sign-in that was refused three times more, with a minute in between."""
+    assert identity.client_id != "9" * 8
+    waits: list[float] = []
+    monkeypatch.setattr(RequestsTransport, "sleep", lambda _, seconds: waits.append(seconds))
+    builder = Builder(load_settings({**settings, "AZURE_CLIENT_ID": "9" * 8}, Path("/nowhere")))
+    with pytest.raises(StateUnavailable, match="Check AZURE_CLIENT_ID and that the app has an identity"):
+        builder.requests().send(Request(CUSTOMER, RunId("20260101T000000Z-00000000")))
+    assert waits == []
