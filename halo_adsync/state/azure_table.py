@@ -51,7 +51,7 @@ class AzureTable:
                 entity = self._client.get_entity(partition, key)
             except ResourceNotFoundError:
                 entity = None
-        return _row(entity) if entity is not None else None
+        return _row(partition, entity) if entity is not None else None
 
     def query(
         self, partition: str, low: str, high: str, select: Sequence[str] = (), limit: int | None = None
@@ -66,13 +66,13 @@ class AzureTable:
             pages = self._client.query_entities(
                 "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
                 parameters={"partition": partition, "low": low, "high": high},
-                select=[*{*select, "PartitionKey", "RowKey"}] if select else None,
+                select=[*{*select, "RowKey"}] if select else None,
                 results_per_page=min(limit or 1000, 1000),
             ).by_page()
             try:
                 for page in pages:
                     self._meter.table_transactions += 1
-                    yield from map(_row, page)
+                    yield from (_row(partition, entity) for entity in page)
             except ResourceNotFoundError:
                 return  # the table is not made yet: it has no rows
 
@@ -152,10 +152,10 @@ def _request(operation: Operation) -> Any:
             return ("delete", entity, guarded)
 
 
-def _row(entity: Any) -> Row:
+def _row(partition: str, entity: Any) -> Row:
     values = {
         name: value
         for name, value in entity.items()
         if name not in {"PartitionKey", "RowKey"} and value is not None  # selected, but not there
     }
-    return Row(entity["PartitionKey"], entity["RowKey"], values, entity.metadata.get("etag") or "")
+    return Row(partition, entity["RowKey"], values, entity.metadata.get("etag") or "")

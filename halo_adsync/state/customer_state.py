@@ -9,7 +9,7 @@ from functools import partial
 from halo_adsync.errors import NotFound
 from halo_adsync.model import Cursor, Footing, HaloUserId, Link, ObjectGuid, Place, RunId
 from halo_adsync.plan.types import Change, Plan, Record, Violation
-from halo_adsync.state import known_rows, rows
+from halo_adsync.state import known_rows, link_rows, rows
 from halo_adsync.state.history import History
 from halo_adsync.state.knowledge import ANCHORS, BASELINE, CURSORS, Knowledge
 from halo_adsync.state.lease import Lease, is_held
@@ -74,26 +74,29 @@ class CustomerState(Knowledge):
 
     def links(self) -> dict[ObjectGuid, Link]:
         """Return every link, by GUID."""
-        found = self._table.query(self.customer, "link|", rows.after("link|"))
-        return {link.guid: link for link in map(rows.link_of, found)}
+        return self._links(link_rows.OF_USERS)
 
     def links_of(self, guids: Collection[ObjectGuid]) -> dict[ObjectGuid, Link]:
         """Return these accounts' links, as far as they have one."""
         if len(guids) > AT_ONCE:
             return {guid: link for guid, link in self.links().items() if guid in guids}
-        found = (self._table.get(self.customer, rows.link_key(guid)) for guid in guids)
-        return {link.guid: link for link in (rows.link_of(row) for row in found if row)}
+        found = (self._table.get(self.customer, link_rows.link_key(guid)) for guid in guids)
+        return {link.guid: link for link in (link_rows.link_of(row) for row in found if row)}
 
     def agent_links(self) -> dict[ObjectGuid, Link]:
         """Return every link to an agent, by GUID."""
-        found = self._table.query(self.customer, "agent|", rows.after("agent|"))
-        return {link.guid: link for link in map(rows.link_of, found)}
+        return self._links(link_rows.OF_AGENTS)
+
+    def _links(self, prefix: str) -> dict[ObjectGuid, Link]:
+        found = self._table.query(self.customer, prefix, rows.after(prefix), select=link_rows.SELECT)
+        whole = (self._table.get(self.customer, row.key) if link_rows.goes_on(row) else row for row in found)
+        return {link.guid: link for link in (link_rows.link_of(row) for row in whole if row)}
 
     def linked(self, record: Record) -> dict[ObjectGuid, HaloUserId]:
         """Return which Halo user (or agent) each account is linked to, and no more of the links."""
-        low = "agent|" if record is Record.AGENT else "link|"
-        found = self._table.query(self.customer, low, rows.after(low), select=["user"])
-        return dict(map(rows.linked_of, found))
+        prefix = link_rows.OF_AGENTS if record is Record.AGENT else link_rows.OF_USERS
+        found = self._table.query(self.customer, prefix, rows.after(prefix), select=["user"])
+        return dict(map(link_rows.linked_of, found))
 
     def places(self) -> dict[str, Place]:
         """Return every known client and site, by key."""

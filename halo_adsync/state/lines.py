@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import HaloUserId, Leaver, Link, Parked, Place, RunId
 from halo_adsync.plan.types import RENAMES, Change, Record
-from halo_adsync.state import known_rows, rows
+from halo_adsync.state import known_rows, link_rows, rows
 from halo_adsync.state.runs import Run
 from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import MAX_OPERATIONS, MAX_TRANSACTION_BYTES, Operation, Row, payload_bytes
@@ -100,7 +100,7 @@ def operations_of(customer: str, run: RunId, at: str, settled: Settled) -> list[
     written = [replace(row, values=values)]
     if settled.link:
         is_agent = line.change.record is Record.AGENT
-        written.append((rows.agent_row if is_agent else rows.link_row)(customer, settled.link))
+        written.append((link_rows.agent_row if is_agent else link_rows.link_row)(customer, settled.link))
     if settled.place:
         written.append(rows.place_row(customer, settled.place))
     if settled.leaver:

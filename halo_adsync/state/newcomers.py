@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 
 from halo_adsync.model import CustomerId, Link, ObjectGuid
-from halo_adsync.state import known_rows, rows
+from halo_adsync.state import known_rows, link_rows, rows
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.table import Row, Table
 
@@ -21,8 +21,8 @@ class Newcomers:
 
     def link(self, guid: ObjectGuid) -> Link | None:
         """Return somebody's link; None where the person was not created."""
-        row = self._table.get(self._customer, rows.link_key(guid))
-        return rows.link_of(row) if row else None
+        row = self._table.get(self._customer, link_rows.link_key(guid))
+        return link_rows.link_of(row) if row else None
 
     def due(self, since: datetime = ALWAYS) -> frozenset[ObjectGuid]:
         """Return those whose ticket was planned since then and is not open yet."""

@@ -5,13 +5,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, cast
 
 from halo_adsync.model import (
-    HaloUserId,
     Link,
-    ObjectGuid,
     Place,
     RunId,
 )
@@ -61,48 +59,6 @@ def unpack_text(name: str, values: Mapping[str, Scalar]) -> str:
 def to_json(value: Any) -> str:
     """Write JSON as short as it gets."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def link_key(guid: str) -> str:
-    """Return the key of a link's row."""
-    return f"link|{guid}"
-
-
-def agent_row(customer: str, link: Link) -> Row:
-    """Write a link to an agent."""
-    row = link_row(customer, link)
-    return replace(row, key=f"agent|{link.guid}")
-
-
-def link_row(customer: str, link: Link) -> Row:
-    """Write a link."""
-    values: dict[str, Scalar] = {
-        "user": int(link.user),
-        "client": int(link.client),
-        "site": int(link.site),
-        "active": link.active,
-    }
-    return Row(
-        customer, link_key(link.guid), values | pack_text("data", to_json([link.dn, dict(link.fields)]))
-    )
-
-
-@reads
-def link_of(row: Row) -> Link:
-    """Read a link."""
-    dn, fields = json.loads(unpack_text("data", row.values))
-    link: Link = build(Link, {**row.values, "guid": _guid_in(row.key), "dn": dn, "fields": fields})
-    return link
-
-
-@reads
-def linked_of(row: Row) -> tuple[ObjectGuid, HaloUserId]:
-    """Read from a link which account it ties to which Halo id."""
-    return _guid_in(row.key), HaloUserId(build(int, row.values["user"]))
-
-
-def _guid_in(key: str) -> ObjectGuid:
-    return ObjectGuid(key.rpartition("|")[2])
 
 
 def place_row(customer: str, place: Place) -> Row:

@@ -23,9 +23,11 @@ from halo_adsync.model import (
     Place,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Plan, Record, Violation
+from halo_adsync.state import link_rows
 from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import SECONDS
 from halo_adsync.state.lines import Line, Settled
+from halo_adsync.state.rows import TEXT_CHUNK
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import CUSTOMERS, Store
 from halo_adsync.state.table import MAX_OPERATIONS, Row
@@ -280,6 +282,16 @@ def test_what_is_known_is_read_without_links_and_plans(state: CustomerState, sto
     watched = Store(Watched(storage_table), state._now).of(CONTOSO)
     watched.known()
     assert sorted(read) == ["anchors", "lease"]
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, TEXT_CHUNK])
+def test_a_link_of_any_length_comes_back_whole(state: CustomerState, more: int) -> None:
+    """All are read by the one property that is enough for nearly every link, and this may be more than it."""
+    empty = len(str(link_rows.link_row(CONTOSO, a_link(0, {"notes": ""})).values["data"]))
+    link = a_link(0, {"notes": "x" * (TEXT_CHUNK - empty + more)})
+    run = stored(state, a_plan(a_change(0)))
+    settle(state, run, [done(next(state.lines(run)), link=link)])
+    assert state.links() == {guid(0): link}
 
 
 def test_a_link_that_became_shorter_keeps_nothing_of_the_old_one(state: CustomerState) -> None:

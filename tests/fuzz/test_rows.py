@@ -32,7 +32,7 @@ from halo_adsync.model import (
     Tickets,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Violation
-from halo_adsync.state import known_rows, notices, rows
+from halo_adsync.state import known_rows, link_rows, notices, rows
 from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import KEY, Lease, is_held
 from halo_adsync.state.ledger import BUDGETS, state_of
@@ -71,7 +71,7 @@ A_RUN = Run(
 )  # fmt: skip
 LEAVER = Leaver(GUID, 2, RUN, Tickets(2, ((1203, SECRET), (1204, "y"))), AT)
 DATA_ROWS = (
-    rows.link_row(CONTOSO, LINK),
+    link_rows.link_row(CONTOSO, LINK),
     rows.place_row(CONTOSO, PLACE),
     rows.line_row(CONTOSO, RUN, 3, CHANGE),
     run_row(A_RUN),
@@ -100,7 +100,8 @@ def spoilt(row: Row) -> st.SearchStrategy[Row]:
     def with_text(other: str) -> Row:
         return replace(row, values={**row.values, "data": other})
 
-    as_data = mutated(json.loads(text)).map(json.dumps)
+    lines = mutated(list(map(json.loads, text.split("\n"))))  # of a link two, of anything else one
+    as_data = lines.map(lambda kept: "\n".join(map(json.dumps, kept if isinstance(kept, list) else [kept])))
     return as_data.map(with_text) | broken_text([text]).map(with_text) | by_value
 
 
@@ -176,9 +177,9 @@ NOTES = packed(next(rows.note_rows(CONTOSO, RUN, [CHANGE, CHANGE])))
 FOOTING = packed(next(known_rows.footing_rows(CONTOSO, Footing({GUID: GUID}, {"rule": {GUID: GUID}}))))
 FILES = st.one_of(spoilt(FILE), spoilt(Row(CUSTOMERS, CONTOSO, {"data": json.dumps(SECRET)})))
 DECODERS = (
-    Decoder("rows: links", LINKS, rows.link_of, Link, RowUnreadable,
-            again(lambda link: rows.link_row(CONTOSO, link), rows.link_of), known=(BROKEN,)),
-    Decoder("rows: ids of links", LINKS, rows.linked_of, tuple[ObjectGuid, HaloUserId], RowUnreadable,
+    Decoder("rows: links", LINKS, link_rows.link_of, Link, RowUnreadable,
+            again(lambda link: link_rows.link_row(CONTOSO, link), link_rows.link_of), known=(BROKEN,)),
+    Decoder("rows: ids of links", LINKS, link_rows.linked_of, tuple[ObjectGuid, HaloUserId], RowUnreadable,
             known=(BROKEN,)),
     Decoder("rows: places", PLACES, rows.place_of, Place, RowUnreadable,
             again(lambda place: rows.place_row(CONTOSO, place), rows.place_of), known=(NESTED,)),

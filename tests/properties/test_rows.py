@@ -19,7 +19,7 @@ from halo_adsync.model import (
     RunId,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Record, Violation
-from halo_adsync.state import rows
+from halo_adsync.state import link_rows, rows
 from halo_adsync.state.runs import Run, Status, no_counts, run_of, run_row
 from halo_adsync.state.table import FORBIDDEN_IN_KEYS, Operation, Row, check_limits
 
@@ -78,9 +78,9 @@ def test_long_texts_are_put_together_as_they_were(text: str, times: int) -> None
 @given(LINKS)
 def test_a_link_reads_back(link: Link) -> None:
     """It is the licence to change a record: nothing of it may change on the way."""
-    written = rows.link_row("contoso", link)
+    written = link_rows.link_row("contoso", link)
     assert fits(written)
-    assert rows.link_of(written) == link
+    assert link_rows.link_of(written) == link
 
 
 @given(

@@ -6,7 +6,7 @@ import pytest
 
 from halo_adsync.model import DistinguishedName, HaloClientId, HaloSiteId, HaloUserId, Link, Place, RunId
 from halo_adsync.plan.types import Change, FieldChange, Kind
-from halo_adsync.state import rows
+from halo_adsync.state import link_rows, rows
 from halo_adsync.state.table import FORBIDDEN_IN_KEYS, MAX_KEY_BYTES, payload_bytes
 from tests.contract.storage import MIXED, a_change, a_link, guid, row, run_id
 
@@ -132,7 +132,7 @@ def test_personal_data_never_stand_in_keys() -> None:
     change = a_change(0, name="Zoë Secret", dn="CN=Zoë Secret")
     written = [
         rows.line_row("contoso", run_id(0), 0, change),
-        rows.link_row("contoso", a_link(0, {"name": "Zoë Secret"})),
+        link_rows.link_row("contoso", a_link(0, {"name": "Zoë Secret"})),
         *rows.note_rows("contoso", run_id(0), [change]),
     ]
     assert not any("Secret" in each.key for each in written)
