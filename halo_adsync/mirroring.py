@@ -18,8 +18,9 @@ from halo_adsync.model import NEW_FOOTING, Container, DirectoryRead, Footing, Ob
 from halo_adsync.plan.footing import remembered
 from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.scope import Scoping
-from halo_adsync.plan.survey import Subject, survey
+from halo_adsync.plan.survey import survey
 from halo_adsync.plan.wanted import WantedSite
+from halo_adsync.plan.wishes import Subject
 
 _NEARLY_ALL = 0.75
 

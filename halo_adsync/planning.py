@@ -29,6 +29,7 @@ from halo_adsync.model import (
 )
 from halo_adsync.plan.agents import AgentSide
 from halo_adsync.plan.custom import resolved, with_custom
+from halo_adsync.plan.fingerprints import fingerprints
 from halo_adsync.plan.footing import remembered
 from halo_adsync.plan.guard import Ground
 from halo_adsync.plan.make import blanks_to_verify, make_plan
@@ -65,6 +66,8 @@ class Planned:
     """What is to be kept of people who may have left, where the run counts."""
     leavers_before: Mapping[ObjectGuid, Leaver]
     """What was kept of them."""
+    fingerprints_before: frozenset[bytes] = frozenset()
+    """Those that were kept of people who were as they should be."""
     over: tuple[str, ...] = ()
     """The keys of parked records that need nothing any more."""
     cursors: Mapping[str, Cursor] = field(default_factory=dict)
@@ -168,6 +171,8 @@ class Planner:
         if about is not None and found.newcomers(side.links):
             side = replace(side, others=frozenset(state.linked(Record.USER).values()))
         side, learnt = Learner(customer, self._mode, self._services.progress).learn(found, side, halo)
+        if counts and about is None and self._mode == "full":
+            side = replace(side, fingerprints=fingerprints(customer, target, state.fingerprints()))
         search = Search(customer, self._open, partial(guids_request, known.anchors), now)
         departures = absences(before, found, side, search, run, counts=counts and about is None)
         side = replace(side, departures=replace(departures, keeps=known.keeps))
@@ -195,6 +200,7 @@ class Planner:
             self._ground(state, side, plan, look),
             kept,
             before,
+            side.fingerprints.known if side.fingerprints else frozenset(),
             tuple(over(parked, plan.changes)),
             look.followed.kept(reads),
         )

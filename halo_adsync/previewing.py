@@ -17,8 +17,9 @@ from halo_adsync.plan.custom import with_custom
 from halo_adsync.plan.diff import diff
 from halo_adsync.plan.facts import NOTHING_MORE, Facts
 from halo_adsync.plan.mapping import Desired, Mapper, Target
-from halo_adsync.plan.survey import Subject, survey
+from halo_adsync.plan.survey import survey
 from halo_adsync.plan.templates import LOOKED_UP, MANAGER, compile_expression
+from halo_adsync.plan.wishes import Subject
 from halo_adsync.services import Services
 
 NO_FIELD = "CFPreview"

@@ -210,6 +210,7 @@ class Sync:
         if whole and not violations and not run.dry_run:
             part.state.keep_leavers(planned.leavers, planned.leavers_before, part.lease)
             part.state.unpark(planned.over, part.lease)
+            part.state.keep_fingerprints(plan.fingerprints, planned.fingerprints_before, part.lease)
         learnt, footing = (planned.places, planned.anchors), planned.footing
         with phase("store"):
             return part.state.save_plan(run, plan, violations, *learnt, lease=part.lease, footing=footing)

@@ -45,7 +45,8 @@ def with_custom(target: Target, known: Known) -> Target:
         return target.canonical(name, text) if field is None else _canonical(field, text.strip())
 
     widths = {name: field.width for name, field in fields.items() if field.width is not None}
-    return replace(target, widths={**target.widths, **widths}, canonical=canonical)
+    told = repr(sorted(fields.items()))
+    return replace(target, widths={**target.widths, **widths}, canonical=canonical, custom=told)
 
 
 def _canonical(field: CustomField, text: str) -> str:

@@ -9,9 +9,9 @@ from halo_adsync.plan.diff import diff, diff_new
 from halo_adsync.plan.leavers import verdict
 from halo_adsync.plan.match import STAMP, Match
 from halo_adsync.plan.side import HaloSide
-from halo_adsync.plan.survey import Subject
 from halo_adsync.plan.types import SITE, Change, FieldChange, Kind
 from halo_adsync.plan.wanted import Option
+from halo_adsync.plan.wishes import Subject
 
 NAME = "name"
 """The one field that Halo takes nobody without."""
@@ -39,9 +39,13 @@ class Decider:
     ) -> None:
         self._customer, self._rules, self._halo, self._matches = customer, customer.fields, halo, matches
         self._sites = {*halo.places, *to_come}
+        self.fingerprints: set[bytes] = set()
+        """Of those who are as they should be."""
+        self.recognised = 0
+        """How many of them were told by their fingerprints alone."""
 
-    def decide(self, subject: Subject) -> Change:
-        """Return the line of somebody whom the directory holds."""
+    def decide(self, subject: Subject) -> Change | None:
+        """Return the line of somebody whom the directory holds; None for whom the fingerprint tells."""
         link = self._halo.links.get(subject.person.guid)
         if subject.outside is not None:
             return self._outside(subject, subject.outside, link)
@@ -49,7 +53,14 @@ class Decider:
         if option is None:
             return _line(Kind.SKIPPED, subject, NO_PLACE, link)
         if link is not None:
+            fingerprint = self._fingerprint(subject, link, option)
+            if fingerprint and self._halo.fingerprints and fingerprint in self._halo.fingerprints.known:
+                self.fingerprints.add(fingerprint)
+                self.recognised += 1
+                return None
             line = self._linked(subject, link, option)
+            if fingerprint and line.kind is Kind.UNCHANGED:
+                self.fingerprints.add(fingerprint)
         elif not subject.desired.fields.get(NAME):
             line = _line(Kind.SKIPPED, subject, NO_NAME)
         else:
@@ -61,6 +72,14 @@ class Decider:
         kind, reason, base = self._gone(link, None)
         name = link.fields.get(NAME, "")
         return Change(kind, link.guid, link.dn, reason, name, link.user, base=base)
+
+    def _fingerprint(self, subject: Subject, link: Link, option: Option) -> bytes | None:
+        """Return the fingerprint of somebody of whom nothing but wishes can ask for a change."""
+        place = self._halo.places.get(option.site.key)
+        stands = link.active and place is not None and place.site == link.site
+        if not stands or self._halo.fingerprints is None or link.user in self._halo.users:
+            return None
+        return self._halo.fingerprints.of(subject, link)
 
     def _outside(self, subject: Subject, reason: str, link: Link | None) -> Change:
         if link is None:

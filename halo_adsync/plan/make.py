@@ -15,9 +15,10 @@ from halo_adsync.plan.places import may_make
 from halo_adsync.plan.policy import allow
 from halo_adsync.plan.renames import renames
 from halo_adsync.plan.side import HaloSide
-from halo_adsync.plan.survey import Subject, Survey
+from halo_adsync.plan.survey import Survey
 from halo_adsync.plan.types import Change, Kind, Plan, people
 from halo_adsync.plan.wanted import WantedClient
+from halo_adsync.plan.wishes import Subject
 
 
 def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> Plan:
@@ -28,7 +29,7 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
     """
     to_come = {site.key for site in survey.wanted_sites() if may_make(site, halo.places)}
     decider = Decider(customer, halo, match_people(customer, survey, halo), to_come)
-    decided = [decider.decide(subject) for subject in survey.subjects]
+    decided = [line for subject in survey.subjects if (line := decider.decide(subject))]
     seen = {subject.person.guid for subject in survey.subjects}
     decided += [decider.absent(link) for guid, link in sorted(halo.links.items()) if guid not in seen]
     lines = [park(allow(line, customer.policy), halo.parked) for line in decided]
@@ -40,9 +41,10 @@ def make_plan(customer: Customer, survey: Survey, halo: HaloSide, mode: str) -> 
         mode=mode,
         settings=customer.settings_digest(),
         changes=in_order([*_structure(survey, halo, changes), *renamed, *changes, *opened]),
-        unchanged=len(lines) - len(changes),
+        unchanged=len(lines) - len(changes) + decider.recognised,
         warnings=(*survey.warnings, *kept_names, *_two_masters(halo, lines), *told),
         rest=tuple(line for line in lines if line.kind is Kind.UNCHANGED and not line.adopts),
+        fingerprints=frozenset(decider.fingerprints),
     )
     population = len(seen | halo.links.keys())
     if people(plan.counts()) != population:

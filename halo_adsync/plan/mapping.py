@@ -27,6 +27,8 @@ class Target:
     """The greatest length by lower-case field name, in UTF-16 units as the database counts."""
     canonical: Callable[[str, str], str] = lambda _field, text: text
     """The form in which a field's value will be read back; raises ValueError for what it cannot hold."""
+    custom: str = ""
+    """What `canonical` knows of custom fields, as a text that is another when it knows something else."""
 
 
 class Mapper:
@@ -103,7 +105,9 @@ def values_of(
 
 def cut(text: str, width: int | None) -> str:
     """Cut a text to at most `width` UTF-16 units, never through a character."""
+    if width is None or 2 * len(text) <= width:  # no character takes more than two units
+        return text
     encoded = text.encode("utf-16-le", "surrogatepass")
-    if width is None or len(encoded) <= 2 * width:
+    if len(encoded) <= 2 * width:
         return text
     return encoded[: 2 * width].decode("utf-16-le", "ignore").rstrip()

@@ -8,9 +8,9 @@ from halo_adsync.model import ObjectGuid
 from halo_adsync.plan.mapping import cut, values_of
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.side import HaloSide
-from halo_adsync.plan.survey import Subject
 from halo_adsync.plan.templates import ExpressionError, compile_expression
 from halo_adsync.plan.types import Change, FieldChange, Kind, Record
+from halo_adsync.plan.wishes import Subject
 
 SUMMARY, DETAILS = "summary", "details"
 WIDEST_SUMMARY = 200

@@ -16,7 +16,8 @@ from halo_adsync.customer_login import PRINCIPAL_NAME
 from halo_adsync.model import DirectoryRead, EntraAccount, ObjectGuid, Person
 from halo_adsync.plan.facts import NOTHING_MORE, Facts
 from halo_adsync.plan.scope import Scoping
-from halo_adsync.plan.survey import Subject, Survey
+from halo_adsync.plan.survey import Survey
+from halo_adsync.plan.wishes import Subject
 
 LOGIN = "login"
 """The Halo field that Windows Authentication compares with the name that it presents."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from halo_adsync.model import Decision, HaloClientId, HaloUser, HaloUserId, Link, ObjectGuid, Parked, Place
+from halo_adsync.plan.fingerprints import Fingerprints
 from halo_adsync.plan.leavers import Departures
 
 
@@ -28,6 +29,8 @@ class HaloSide:
     """What is known of people who may have left."""
     parked: Mapping[str, Parked] = field(default_factory=dict)
     """The records whose time to be tried again has not come yet, by key."""
+    fingerprints: Fingerprints | None = None
+    """Of those who were as they should be; None where everybody's wishes are to be worked out."""
     others: frozenset[HaloUserId] = frozenset()
     """The users of linked people whom the plan is not about."""
 

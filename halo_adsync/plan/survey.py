@@ -1,37 +1,18 @@
 """Survey: what the directories ask for, before anything of Halo is known. The first half of a plan."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from halo_adsync.customer import MANAGER_FACTS, Customer
-from halo_adsync.model import NEW_FOOTING, DirectoryRead, Footing, Link, ObjectGuid, Person
+from halo_adsync.customer import Customer
+from halo_adsync.model import NEW_FOOTING, DirectoryRead, Footing, Link, ObjectGuid
 from halo_adsync.plan.facts import NOTHING_MORE, Facts
-from halo_adsync.plan.managers import Chief, Managers, circle_warnings
-from halo_adsync.plan.mapping import Desired, Mapper, Target
+from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.names import MirrorNames
 from halo_adsync.plan.placement import Placing
 from halo_adsync.plan.scope import Scoping
-from halo_adsync.plan.templates import MANAGER
-from halo_adsync.plan.wanted import Option, WantedSite
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One account, and what should become of it in Halo."""
-
-    person: Person
-    outside: str | None
-    """Why it is not to be in Halo now; None where it is."""
-    desired: Desired
-    options: tuple[Option, ...]
-    netbios: str = ""
-    """The NetBIOS name of the account's domain."""
-
-    @property
-    def name(self) -> str:
-        """The name that the person should have in Halo; empty where the mapping gives none."""
-        return self.desired.fields.get("name", "")
+from halo_adsync.plan.wanted import WantedSite
+from halo_adsync.plan.wishes import Subject, Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +23,14 @@ class Survey:
     warnings: tuple[str, ...]
 
     def wanted_sites(self) -> Iterator[WantedSite]:
-        """Yield every site that a person in scope may come to stand in."""
+        """Yield every site that a person in scope may come to stand in; one that many share, once."""
+        seen = set[int]()
         for subject in self.subjects:
             if subject.outside is None:
-                yield from (option.site for option in subject.options)
+                for site in (option.site for option in subject.options):
+                    if id(site) not in seen:
+                        seen.add(id(site))
+                        yield site
 
     def newcomers(self, links: Mapping[ObjectGuid, Link]) -> tuple[Subject, ...]:
         """Return the people in scope who have no link yet."""
@@ -71,68 +56,18 @@ def survey(
         footing: from where moved OUs are counted.
         facts: what else is known of people.
     """
-    mapper = Mapper(customer, target, facts.why_unknown)
     subjects: dict[ObjectGuid, Subject] = {}
+    wishes = Wishes(customer, target, reads, facts, subjects)
     names = MirrorNames(customer, reads, footing)
     for read in reads:
         scoping, placing = Scoping(customer, read, now), Placing(customer, read, names, footing)
         for person in read.people:
             outside = scoping.why_not(person)
-            desired = mapper.desire(person, read.netbios, facts.of(person.guid))
             options = tuple(placing.options(person)) if outside is None else ()
-            subjects.setdefault(person.guid, Subject(person, outside, desired, options, read.netbios))
-    warnings = [*_warnings(customer), *_staying(customer, reads, subjects, footing), *facts.warnings]
-    if mapper.using(MANAGER):
-        managers = Managers(reads)
-        warnings += _circles(subjects, managers)
-        netbios = {read.directory: read.netbios for read in reads}
-        subjects = _with_managers(subjects, managers, mapper, netbios, facts)
-    ordered = sorted(subjects.values(), key=lambda subject: subject.person.guid)
-    return Survey(tuple(ordered), tuple(warnings))
-
-
-def _with_managers(
-    subjects: Mapping[ObjectGuid, Subject],
-    managers: Managers,
-    mapper: Mapper,
-    netbios: Mapping[str, str],
-    facts: Facts,
-) -> dict[ObjectGuid, Subject]:
-    """Return everybody with the fields that rest on their managers; what cannot be told is left as it is."""
-    resting = mapper.using(MANAGER)
-    needed = {source for fact, source in MANAGER_FACTS.items() if mapper.using(frozenset({fact}))}
-    inside = {guid: subject for guid, subject in subjects.items() if subject.outside is None}
-    chiefs = {
-        guid: Chief(subject.person.dn, subject.desired.fields)
-        for guid, subject in inside.items()
-        if needed <= subject.desired.fields.keys()
-    }
-    completed = dict(subjects)
-    for guid, subject in inside.items():
-        if not managers.has(guid):
-            continue
-        manager = managers.of(guid)
-        chief = chiefs.get(manager) if manager else None
-        if chief is not None:
-            person = subject.person
-            known = {**facts.of(guid), **chief.facts()}
-            desired = mapper.desire(person, netbios[person.directory], known)
-        else:
-            desired = _left_as_they_are(subject.desired, resting)
-        completed[guid] = replace(subject, desired=desired)
-    return completed
-
-
-def _left_as_they_are(desired: Desired, resting: frozenset[str]) -> Desired:
-    fields = {name: value for name, value in desired.fields.items() if name not in resting}
-    names = " and ".join(sorted(resting))
-    note = f"left as it is: {names}, for the manager is not in scope, or not read"
-    return Desired(fields, (*desired.notes, note))
-
-
-def _circles(subjects: Mapping[ObjectGuid, Subject], managers: Managers) -> Iterator[str]:
-    names = {guid: subject.person.dn for guid, subject in subjects.items() if subject.outside is None}
-    return circle_warnings(managers.circles(names), names)
+            subjects.setdefault(person.guid, Subject(person, outside, options, read.netbios, wishes))
+    staying = _staying(customer, reads, subjects, footing)
+    warnings = (*_warnings(customer), *staying, *facts.warnings, *wishes.circles())
+    return Survey(tuple(subjects[guid] for guid in sorted(subjects)), warnings)
 
 
 def _staying(

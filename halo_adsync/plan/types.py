@@ -136,6 +136,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     rest: tuple[Change, ...] = field(default=(), repr=False)
     """The lines of the unchanged, as far as they are at hand: they are not stored."""
+    fingerprints: frozenset[bytes] = field(default=frozenset(), repr=False)
+    """Of the unchanged, where the plan was asked for them."""
     agents_unchanged: int = 0
     """How many agents are as they should be."""
 

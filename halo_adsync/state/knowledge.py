@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from itertools import batched
 
@@ -19,7 +19,7 @@ from halo_adsync.model import (
 )
 from halo_adsync.state import known_rows, notices, rows
 from halo_adsync.state.lease import Lease
-from halo_adsync.state.lines import ROOM
+from halo_adsync.state.lines import ROOM, portions
 from halo_adsync.state.notices import Trouble, Troubles
 from halo_adsync.state.table import Conflict, Operation, Row, Table
 
@@ -131,6 +131,22 @@ class Knowledge:
         """Forget records that were parked."""
         gone = [Operation("delete", Row(self.customer, known_rows.parked_key(key), {})) for key in keys]
         for some in batched(gone, ROOM, strict=False):
+            lease.transact(some)
+
+    def fingerprints(self) -> frozenset[bytes]:
+        """Return the fingerprints of those who were as they should be."""
+        prefix = known_rows.FINGERPRINTS
+        return known_rows.fingerprints_of(list(self._table.query(self.customer, prefix, rows.after(prefix))))
+
+    def keep_fingerprints(self, now: frozenset[bytes], before: frozenset[bytes], lease: Lease) -> None:
+        """Keep these fingerprints, in the place of those that were kept before."""
+        if now == before:
+            return
+        kept = list(known_rows.fingerprint_rows(self.customer, now))
+        over = list(known_rows.fingerprint_rows(self.customer, before))[len(kept) :]
+        operations = [Operation("put", row) for row in kept]
+        operations += [Operation("delete", replace(row, values={})) for row in over]
+        for _, some in portions(operations, lambda operation: [operation]):
             lease.transact(some)
 
     def troubles(self) -> dict[str, Trouble]:

@@ -1,15 +1,20 @@
 """Known rows: the pure codec of what is learnt and decided of a customer (`knowledge.py`)."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from halo_adsync.model import Cursor, CustomField, Decision, Footing, Keep, Leaver, ObjectGuid, Parked
-from halo_adsync.state.rows import pack_text, packed, to_json, unpack_text, unpacked
+from halo_adsync.state.rows import gathered, pack_text, packed, spread, to_json, unpack_text, unpacked
 from halo_adsync.state.shapes import build, moment, reads
 from halo_adsync.state.table import Row
+
+FINGERPRINTS = "unchanged|"
+"""How the keys of their rows begin."""
+SIZE = 16
+"""Bytes of one, of which a row holds a whole number."""
 
 
 def _row(customer: str, key: str, kept: Any) -> Row:
@@ -33,6 +38,19 @@ def cursors_of(row: Row) -> dict[str, Cursor]:
     """Read up to where the changes of each directory have been followed, by its id."""
     cursors: dict[str, Cursor] = build(Mapping[str, Cursor], _data(row))
     return cursors
+
+
+def fingerprint_rows(customer: str, fingerprints: Iterable[bytes]) -> Iterator[Row]:
+    """Write fingerprints of 16 bytes, as many in a row as it holds."""
+    for number, values in enumerate(spread(b"".join(sorted(fingerprints)))):
+        yield Row(customer, f"{FINGERPRINTS}{number:04d}", values)
+
+
+@reads
+def fingerprints_of(rows: Sequence[Row]) -> frozenset[bytes]:
+    """Read fingerprints."""
+    data = gathered(rows)
+    return frozenset(data[at : at + SIZE] for at in range(0, len(data), SIZE))
 
 
 def decision_key(guid: str) -> str:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from halo_adsync.model import DistinguishedName, HaloClientId, HaloSiteId, HaloUserId, Link, ObjectGuid
+from halo_adsync.model import HaloUserId, Link, ObjectGuid
 from halo_adsync.state.rows import TEXT_CHUNK, pack_text, to_json, unpack_text
 from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import Row
@@ -19,7 +19,7 @@ SELECT = ("data",)
 OF_USERS, OF_AGENTS = "link|", "agent|"
 """How the keys begin."""
 
-_Head = tuple[HaloUserId, HaloClientId, HaloSiteId, bool, DistinguishedName]
+_HEAD = (int, int, int, bool, str)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,10 @@ class LinkFields(Mapping[str, str]):
     def __len__(self) -> int:
         """Return how many fields there are."""
         return len(self._read())
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
 
     def _read(self) -> dict[str, str]:
         read: dict[str, str] = json.loads(self.text)
@@ -71,10 +75,11 @@ def goes_on(row: Row) -> bool:
 def link_of(row: Row) -> Link:
     """Read a link."""
     head, _, text = unpack_text("data", row.values).partition("\n")
-    user, client, site, active, dn = build(_Head, json.loads(head))
+    user, client, site, active, dn = known = json.loads(head)
     fields = json.loads(text)
-    if not (type(fields) is dict and set(map(type, fields.values())) <= {str}):
-        raise ValueError("fields that are no texts")
+    are_texts = type(fields) is dict and set(map(type, fields.values())) <= {str}
+    if not are_texts or tuple(map(type, known)) != _HEAD:
+        raise ValueError("another type")
     return Link(_guid_in(row.key), user, client, site, active, dn, LinkFields(text))
 
 

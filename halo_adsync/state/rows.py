@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -21,8 +21,8 @@ TEXT_CHUNK = MAX_PROPERTY_BYTES // 4
 """Characters to a text property: half of what fits, because one may take two UTF-16 units."""
 LONGEST_KEY = 240
 """Characters of a key that may be any text: less than half of the 512 UTF-16 units that fit."""
-NOTE_CHUNKS = 10
-"""Binary properties in one row of packed notes: 10 x 64 KiB stay below 1 MiB, also as base64."""
+CHUNKS = 10
+"""Binary properties in one row: 10 x 64 KiB stay below 1 MiB, also as base64."""
 
 
 def encode_key(text: str) -> str:
@@ -138,21 +138,29 @@ def _notes_of(rows: Sequence[Row]) -> list[Change]:
 
 def packed(text: str) -> Iterator[dict[str, Scalar]]:
     """Compress a text and spread it over the binary properties of as many rows as it takes."""
-    packed = gzip.compress(text.encode(), mtime=0)
-    chunks = [packed[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(packed), MAX_PROPERTY_BYTES)]
-    for first in range(0, len(chunks), NOTE_CHUNKS):
-        yield {f"data{index}": chunk for index, chunk in enumerate(chunks[first : first + NOTE_CHUNKS])}
+    return spread(gzip.compress(text.encode(), mtime=0))
 
 
-def unpacked(rows: Sequence[Row]) -> str:
+def unpacked(rows: Iterable[Row]) -> str:
     """Put what was compressed and spread together again."""
-    packed = b"".join(
+    return gzip.decompress(gathered(rows)).decode()
+
+
+def spread(data: bytes) -> Iterator[dict[str, Scalar]]:
+    """Spread bytes over the binary properties of as many rows as they take."""
+    chunks = [data[at : at + MAX_PROPERTY_BYTES] for at in range(0, len(data), MAX_PROPERTY_BYTES)]
+    for first in range(0, len(chunks), CHUNKS):
+        yield {f"data{index}": chunk for index, chunk in enumerate(chunks[first : first + CHUNKS])}
+
+
+def gathered(rows: Iterable[Row]) -> bytes:
+    """Put what was spread together again."""
+    return b"".join(
         cast("bytes", row.values[f"data{index}"])
         for row in rows
-        for index in range(NOTE_CHUNKS)
+        for index in range(CHUNKS)
         if f"data{index}" in row.values
     )
-    return gzip.decompress(packed).decode()
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The store: what is kept of customers, their people, places, runs and plans comes back as it was."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -23,7 +24,7 @@ from halo_adsync.model import (
     Place,
 )
 from halo_adsync.plan.types import Change, FieldChange, Kind, Plan, Record, Violation
-from halo_adsync.state import link_rows
+from halo_adsync.state import known_rows, link_rows, rows
 from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.lease import SECONDS
 from halo_adsync.state.lines import Line, Settled
@@ -292,6 +293,24 @@ def test_a_link_of_any_length_comes_back_whole(state: CustomerState, more: int) 
     run = stored(state, a_plan(a_change(0)))
     settle(state, run, [done(next(state.lines(run)), link=link)])
     assert state.links() == {guid(0): link}
+
+
+def test_fingerprints_come_back_and_fewer_leave_nothing_behind(
+    state: CustomerState, storage_table: AnyTable
+) -> None:
+    """Those of 100,000 people stand in three rows; some of them may go."""
+
+    def of(count: int) -> frozenset[bytes]:
+        return frozenset(hashlib.md5(str(number).encode()).digest() for number in range(count))
+
+    lease = state.lease(run_id(0))
+    before = frozenset[bytes]()
+    for now, rows_then in ((of(100_000), 3), (of(99_999), 3), (of(41_000), 2), (of(40_960), 1), (of(0), 0)):
+        state.keep_fingerprints(now, before, lease)
+        assert state.fingerprints() == now
+        found = storage_table.query(CONTOSO, known_rows.FINGERPRINTS, rows.after(known_rows.FINGERPRINTS))
+        assert len(list(found)) == rows_then
+        before = now
 
 
 def test_a_link_that_became_shorter_keeps_nothing_of_the_old_one(state: CustomerState) -> None:

@@ -170,6 +170,7 @@ def again(write: Callable[..., Any], read: Callable[..., Any]) -> Callable[[Any,
 
 
 BROKEN = Row(CONTOSO, f"link|{GUID}", {})
+FINGERPRINT = next(known_rows.fingerprint_rows(CONTOSO, {bytes(16), bytes(range(16))}))
 OTHER_RUN = replace(DATA_ROWS[3], values=rows.pack_text("data", json.dumps({**asdict(A_RUN), "id": "-1"})))
 NESTED = replace(DATA_ROWS[1], values={"data": "[" * DEEP})
 LINKS, PLACES, LINES, RUNS, LEAVERS, KEEPS, DECISIONS, PARKED = map(spoilt, DATA_ROWS)
@@ -193,6 +194,8 @@ DECODERS = (
     Decoder("rows: decisions", DECISIONS, known_rows.decision_of, Decision, RowUnreadable),
     Decoder("rows: parked", PARKED, known_rows.parked_of, Parked, RowUnreadable),
     Decoder("rows: footing", FOOTING, known_rows.footing_of, Footing, RowUnreadable),
+    Decoder("rows: fingerprints", spoilt(FINGERPRINT).map(lambda row: [row]), known_rows.fingerprints_of,
+            frozenset[bytes], RowUnreadable),
     Decoder("rows: ledgers", spoilt(LEDGER), state_of, LedgerState, RowUnreadable),
     Decoder("rows: leases", spoilt(LEASE), leased, bool, (RowUnreadable, Busy)),
     Decoder("rows: anchors", spoilt(SINGLE["anchors"]), known(lambda state: state.known().anchors),
