@@ -89,3 +89,11 @@ def test_every_span_and_number_is_described() -> None:
     phases = set(re.findall(r"\bphase\(\"([^\"]+)\"\)", sources)) | {"run"}
     numbers = set(re.findall(r"create_\w+\(\s*f\"\{NAME\}\.([\w.]+)\"", sources))
     assert described == phases | {f"halo_adsync.{name}" for name in numbers}
+
+
+def test_what_is_mailed_to_customers_links_to_nothing_beside_it() -> None:
+    """The quoted part leaves the repository, and a relative link leads nowhere from a mail."""
+    mailed = [line for line in DOCS["customers.md"].splitlines() if line.startswith(">")]
+    links = re.findall(r"\]\(([^)]+)\)", "\n".join(mailed))
+    assert links
+    assert not [link for link in links if not link.startswith("https://")]
