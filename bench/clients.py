@@ -13,8 +13,9 @@ import json
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.process import peak_mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,12 +160,6 @@ CLIENTS: dict[str, Callable[[Target], Iterator[int]]] = {
 }
 
 
-def _peak_mib() -> float:
-    """Return the most memory that this process has had; getrusage would count the parent's before exec."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def main() -> None:
     """Read once and print the cost."""
     reading = CLIENTS[sys.argv[1]](Target(**json.loads(sys.argv[2])))
@@ -178,7 +173,7 @@ def main() -> None:
         "entries": entries,
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
-        "peak_mib": _peak_mib(),
+        "peak_mib": peak_mib(),
     }
     print(json.dumps(cost))
 

@@ -1,138 +1,171 @@
-"""What a customer costs: a first sync, runs without a change, a delta, a reconcile, at several sizes.
+"""What a customer costs: a first sync, runs without a change, deltas, a reconcile, at several sizes.
 
-Directory, Halo and storage run beside; each run of the product has a process of its own, so that its time and
-its memory are its own. State lies in the storage emulator.
+All sizes stand ready at the same time, and in each round every size has its turn.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import statistics
 import sys
-import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
-from bench import samba
-from bench.people import PEOPLE, name_of
-from bench.process import measured
-from bench.report import machine, table
-from devstack.azurite import Azurite, azurite_missing
-from devstack.halo import SimulatedHalo, Switches
-from halo_adsync.bootstrap import Builder
-from halo_adsync.customer_file import parse
-from halo_adsync.model import CustomerId
-from halo_adsync.settings import Settings
+from bench import growth, samba
+from bench.customer import BATCH, MeasuredCustomer, customer
+from bench.growth import NO_CHANGE, QUANTITIES, SAME_CHANGES
+from bench.process import Cost, measured
+from bench.report import affordable, in_rounds, judged, machine, spread, table
+from devstack.azurite import azurite_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from devstack.samba import SambaDomain
+    from bench.report import Figures
 
-BATCH = 25
 SHARE, WASTE, LEAST = 0.5, 1.05, (0, 3, 9)
+FULL_MIB, DELTA_MIB = 350, 120
 """The goals."""
-CUSTOMER = CustomerId("bench")
-COLUMNS = ("seconds", "CPU s", "peak MiB", "searches", "entries", "Halo requests", "writes", "transactions")
-_FILE = """
-id: bench
-name: Bench Limited
-halo: {{ url: {halo.url}, client_id: {halo.client_id}, client_secret: {{ secret: halo }}, budget: off }}
-directories:
-  - id: bench
-    servers: ["{ad.host}:{ad.port}"]
-    ca_file: {ad.ca_path}
-    bind: {{ user: "{ad.admin_user}", password: {{ secret: ad }} }}
-scope: {{ include: ["{people}"] }}
-placement:
-  client: {{ name: Bench Limited }}
-  rules: [{{ mirror: "{people}", site_level: 1 }}]
-policy: full
-limits: {{ create: 1000000 }}
-schedule: {{ delta: "*/15 * * * *" }}
-"""
+OFTEN = 10_000
+"""Up to so many people, every run is done in every round."""
+FIRST, FULL, RECONCILE, LDAP3 = "first sync", "full, no change", "reconcile, no change", "ldap3"
+SHARE_CHANGED = "delta, 1 % changed"
+_SAME = 100
+_DIGITS = {"seconds": 2, "cpu": 2}
 
-type Cost = dict[str, float]
+type Costs = dict[str, list[Cost]]
 
 
-def run(sizes: Sequence[int], _rounds: int, cache: Path) -> str:
-    """Measure every size once; return the section's text."""
+def measure(sizes: Sequence[int], rounds: int, cache: Path) -> Figures:
+    """Measure every size, small ones in every round."""
+    figures: Figures = {"machine": machine(), "rounds": rounds, "sizes": [], "missing": []}
     if missing := azurite_missing():
-        return f"Not measured: {missing}"
+        figures["missing"].append(missing)
+        return figures
+    with contextlib.ExitStack() as stack:
+        stands: list[_Stand] = []
+        for size in sorted(sizes):
+            print(f"costs: preparing {size:,} people", file=sys.stderr)
+            try:
+                stands.append(stack.enter_context(_Stand(size, cache)))
+            except samba.SambaError as error:
+                figures["missing"].append(f"{size:,} people: {error}")
+        for at in range(rounds):
+            for stand in stands:
+                stand.take_turn(whole=at < affordable(rounds, stand.people, OFTEN))
+    figures["sizes"] = [{"people": stand.people, "costs": stand.costs} for stand in stands]
+    return figures
+
+
+class _Stand(contextlib.ExitStack):
+    """A domain of one size with its customer, and what was measured of it.
+
+    Raises:
+        SambaError: there is no such domain.
+    """
+
+    def __init__(self, people: int, cache: Path) -> None:
+        super().__init__()
+        self.people = people
+        self.costs: Costs = {}
+        self._cache = cache
+        self._now = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._controller = self.enter_context(samba.domain(self.people, self._cache))
+        self.push(self._now)
+        return self
+
+    def take_turn(self, *, whole: bool) -> None:
+        """Measure every run on a new customer, or on the one that there is those that cost little."""
+        if whole:
+            self._now.close()
+            self._customer = self._now.enter_context(customer(self._controller))
+        for name, cost in self._everything() if whole else self._deltas():
+            print(f"costs: {self.people:,} people, {name}: {cost['cpu']:.2f} s of CPU", file=sys.stderr)
+            self.costs.setdefault(name, []).append(cost)
+
+    def _everything(self) -> Iterator[tuple[str, Cost]]:
+        of = self._customer
+        yield FIRST, of.run("full")
+        yield FULL, of.run("full")
+        target = json.dumps(asdict(samba.target(self._controller)))
+        yield LDAP3, measured("bench.clients", LDAP3, target)
+        yield from self._deltas()
+        yield SHARE_CHANGED, _changed(of, max(1, self.people // 100))
+        yield RECONCILE, of.run("reconcile")
+
+    def _deltas(self) -> Iterator[tuple[str, Cost]]:
+        yield NO_CHANGE, self._customer.run("delta")
+        yield SAME_CHANGES, _changed(self._customer, min(_SAME, self.people // 2))
+
+
+def _changed(of: MeasuredCustomer, count: int) -> Cost:
+    of.change(count)
+    cost = of.run("delta")
+    if cost["changed"] != count:
+        raise RuntimeError(f"A delta found {cost['changed']} of {count} changed people.")
+    return cost
+
+
+def text(figures: Figures) -> str:
+    """Return the section's text."""
     method = (
-        f"{machine()} One measurement each, in a process of its own, by LDAPS from Samba AD; the processor's"
-        " time is that of the run, start-up apart. Halo is the simulated one on this machine, storage the"
-        f" emulator; {BATCH} people in a batch, no budget of requests."
+        f"{figures['machine']} {in_rounds(figures['rounds'], OFTEN)} In a round each size has its turn, each"
+        " run in a process of its own, by LDAPS from Samba AD; the processor's time is that of the run,"
+        f" start-up apart, and the peak that of the process{_idle(figures)}. Halo is simulated on this"
+        f" machine, storage the emulator; {BATCH} people a batch, no budget of requests."
     )
-    parts = [method]
-    deltas: dict[int, float] = {}
-    for size in sizes:
-        print(f"costs: {size:,} people", file=sys.stderr)
-        title = f"### {size:,} people"
-        try:
-            with samba.domain(size, cache) as controller:
-                costs = _measured(controller, size)
-        except samba.SambaError as error:
-            parts.append(f"{title}\n\nNot measured: {error}")
-            continue
-        deltas[size] = costs["delta, no change"]["cpu"]
-        rows = [_row(name, cost) for name, cost in costs.items() if name != "ldap3"]
-        parts.append(f"{title}\n\n{table(['run', *COLUMNS], rows)}\n\n{_verdict(costs)}")
-    if len(deltas) > 1:
-        small, large = min(deltas), max(deltas)
-        ratio = deltas[large] / deltas[small]
-        parts.append(
-            f"A delta without a change: CPU of {large:,} people {ratio:.2f} times that of {small:,}."
-        )
+    parts = [method, *(f"Not measured: {why}" for why in figures["missing"])]
+    sizes: dict[int, Costs] = {size["people"]: size["costs"] for size in figures["sizes"]}
+    for people, costs in sizes.items():
+        rows = [_row(name, runs) for name, runs in runs_of(costs).items()]
+        head = ["run", *QUANTITIES.values()]
+        parts.append(f"### {people:,} people\n\n{table(head, rows)}\n\n{judged(verdicts(costs))}")
+    if grown := growth.text({people: runs_of(costs) for people, costs in sizes.items()}):
+        parts.append(f"### Growth\n\n{grown}")
     return "\n\n".join(parts)
 
 
-def _measured(controller: SambaDomain, size: int) -> dict[str, Cost]:
-    with Azurite() as storage, SimulatedHalo(switches=Switches(rate_limit=0)) as halo:
-        halo.add_client("Bench Limited")
-        environment = {"SECRET_HALO": halo.client_secret, "SECRET_AD": controller.admin_password}
-        job = {"storage": storage.connection_string, "environment": environment}
-        text = _FILE.format(halo=halo, ad=controller, people=PEOPLE)
-        _builder(job).store().put_customer(parse(text))
-        costs = {"first sync": _in_a_process(job, "full")}
-        costs["full, no change"] = _in_a_process(job, "full")
-        costs["ldap3"] = measured("bench.clients", "ldap3", json.dumps(asdict(samba.target(controller))))
-        costs["delta, no change"] = _in_a_process(job, "delta")
-        _change(controller, halo, max(1, size // 100))
-        costs["delta, 1 % changed"] = _in_a_process(job, "delta")
-        costs["reconcile, no change"] = _in_a_process(job, "reconcile")
-        return costs
+def _idle(figures: Figures) -> str:
+    first = [run for size in figures["sizes"] for run in size["costs"][FIRST]]
+    return (
+        f", {statistics.median(run['idle_mib'] for run in first):.0f} MiB of it before the run begins"
+        if first
+        else ""
+    )
 
 
-def _change(controller: SambaDomain, halo: SimulatedHalo, count: int) -> None:
-    """Change somebody's title, of so many people who are in Halo."""
-    active = [user for user in halo.people if not user["inactive"]]
-    step = len(active) // count
-    names = {str(user["login"]).rpartition("\\")[2] for user in active[: step * count : step]}
-    for name in sorted(names):
-        dn, _ = name_of(int(name.removeprefix("p")))
-        controller.modify(dn, {"title": f"Changed {time.time_ns()}"})
+def runs_of(costs: Costs) -> Costs:
+    """Return what was measured of our runs."""
+    return {name: runs for name, runs in costs.items() if name != LDAP3}
 
 
-def _in_a_process(job: dict[str, Any], mode: str) -> Cost:
-    return measured("bench.costs", json.dumps({**job, "mode": mode}))
+def _row(name: str, runs: Sequence[Cost]) -> list[str]:
+    return [name, *(_cell([run[key] for run in runs], _DIGITS.get(key, 0)) for key in QUANTITIES)]
 
 
-def _row(name: str, cost: Cost) -> list[str]:
-    times = [f"{cost['seconds']:,.2f}", f"{cost['cpu']:,.2f}"]
-    counted = ("peak_rss_mib", "ldap_searches", "ldap_entries", "halo_requests", "halo_writes")
-    return [name, *times, *(f"{cost[key]:,.0f}" for key in (*counted, "table_transactions"))]
+def _cell(numbers: Sequence[float], digits: int) -> str:
+    return spread(numbers[:1] if len(set(numbers)) == 1 else numbers, digits)
 
 
-def _verdict(costs: dict[str, Cost]) -> str:
-    """Say which goals were met in this run."""
-    first, full, delta = costs["first sync"], costs["full, no change"], costs["delta, no change"]
-    needed = math.ceil(first["people"] / BATCH) + first["sites"]
-    share, writes = full["cpu"] / costs["ldap3"]["cpu"], first["halo_writes"] / needed
-    spent = [delta[name] for name in ("halo_requests", "ldap_searches", "table_transactions")]
+def verdicts(costs: Mapping[str, Sequence[Cost]]) -> dict[str, bool]:
+    """Say of each goal whether it was met among so many people."""
+    first, least = costs[FIRST][0], costs[NO_CHANGE]
+    share = statistics.median(
+        ours["cpu"] / theirs["cpu"] for ours, theirs in zip(costs[FULL], costs[LDAP3], strict=True)
+    )
+    needed = math.ceil(first["changed"] / BATCH) + first["sites"]
+    writes = max(run["halo_writes"] for run in costs[FIRST]) / needed
+    names = ("halo_requests", "ldap_searches", "table_transactions")
+    spent = [max(run[name] for run in least) for name in names]
     asked, searches, transactions = (f"{number:.0f}" for number in spent)
-    reached = {
+    full, fulls = _peaks(costs, (FIRST, FULL, RECONCILE))
+    delta, deltas = _peaks(costs, (NO_CHANGE, SAME_CHANGES, SHARE_CHANGED))
+    return {
         f"full run without a change, {share:.2f} of the CPU of a read with plain ldap3 (at most {SHARE})": (
             share <= SHARE
         ),
@@ -141,32 +174,11 @@ def _verdict(costs: dict[str, Cost]) -> str:
         ),
         f"delta without a change, {asked} requests to Halo, {searches} searches, {transactions} transactions"
         f" (at most {', '.join(map(str, LEAST))})": all(a <= b for a, b in zip(spent, LEAST, strict=True)),
+        f"memory of runs that read everybody, {fulls} MiB (less than {FULL_MIB})": full < FULL_MIB,
+        f"memory of deltas, {deltas} MiB (less than {DELTA_MIB})": delta < DELTA_MIB,
     }
-    return (
-        f"Goals: {'; '.join(f'{text}: {"met" if met else "**not met**"}' for text, met in reached.items())}."
-    )
 
 
-def _builder(job: dict[str, Any]) -> Builder:
-    return Builder(Settings(connection_string=job["storage"], environment=job["environment"]))
-
-
-def main() -> None:
-    """Do one run and print what it cost."""
-    job = json.loads(sys.argv[1])
-    builder = _builder(job)
-    sync = builder.sync()
-    request = sync.new_run(CUSTOMER, job["mode"], "bench", "bench")
-    begun, cpu = time.perf_counter(), time.process_time()
-    done = sync.run(request)
-    spent = {"seconds": time.perf_counter() - begun, "cpu": time.process_time() - cpu}
-    if done.status != "ok":
-        raise SystemExit(f"the run ended as {done.status}: {done.message} {done.violations}")
-    state = builder.store().of(CUSTOMER)
-    sites = sum(place.site is not None for place in state.places().values())
-    told = {"people": done.counts["create"], "sites": sites}
-    print(json.dumps({**done.cost, **spent, **told}))
-
-
-if __name__ == "__main__":
-    main()
+def _peaks(costs: Mapping[str, Sequence[Cost]], names: Sequence[str]) -> tuple[float, str]:
+    peaks = [max(run["peak_mib"] for run in costs[name]) for name in names]
+    return max(peaks), ", ".join(f"{peak:.0f}" for peak in peaks)

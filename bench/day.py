@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from bench.report import table
+from bench.report import judged, table
 from devstack.memory import MemoryTable
 from halo_adsync.errors import BudgetSpent
 from halo_adsync.halo.budget import ASK_AGAIN_SECONDS, Budget, Limit
@@ -27,6 +27,8 @@ from halo_adsync.state.ledger import TableLedger
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from bench.report import Figures
 
 CUSTOMERS = 200
 LIMIT = Limit()
@@ -150,28 +152,46 @@ def simulate(*, imports: int, customers: int = CUSTOMERS) -> Day:
     return day
 
 
-def run(_sizes: Sequence[int], _rounds: int, _cache: Path) -> str:
-    """Simulate days with and without first imports; return the section's text."""
+def measure(_sizes: Sequence[int], _rounds: int, _cache: Path) -> Figures:
+    """Simulate days with and without first imports."""
     print("day: three simulated days", file=sys.stderr)
-    days = {imports: simulate(imports=imports) for imports in (0, 1, 3)}
+    return {"days": [_told(imports, simulate(imports=imports)) for imports in (0, 1, 3)]}
+
+
+def _told(imports: int, day: Day) -> Figures:
+    waits = sorted(day.delta_waits)
+    return {
+        "imports": imports,
+        "requests": len(day.sent),
+        "deltas": len(waits),
+        "median": statistics.median(waits),
+        "most": waits[len(waits) * 99 // 100],
+        "longest": waits[-1],
+        "import_minutes": day.import_seconds / 60,
+        "fullest": day.fullest(),
+    }
+
+
+def text(figures: Figures) -> str:
+    """Return the section's text."""
+    days = figures["days"]
     head = (
         *("first imports", "requests", "deltas with changes", "median wait, s", "99 % wait less than, s"),
         *("longest wait, s", "minutes an import took", "requests in the fullest five minutes"),
     )
-    within = all(day.fullest() <= HALO_TAKES for day in days.values())
+    within = all(day["fullest"] <= HALO_TAKES for day in days)
+    goal = f"no more than the {HALO_TAKES} requests that Halo takes in any five minutes"
     return (
         f"{CUSTOMERS} customers on one instance with {LIMIT.requests} requests in {LIMIT.seconds} seconds, "
         f"a delta each quarter of an hour, of which {BUSY:.0%} in working hours find a change and make "
         f"{OF_A_DELTA} requests of {SECONDS_EACH:.0f} s each; everybody's reconcile at 3:00; first imports "
-        f"of {IMPORT_PEOPLE:,} people at 9:00.\n\n{table(head, [_cells(*item) for item in days.items()])}\n\n"
-        f"Goal: no more than the {HALO_TAKES} requests that Halo takes in any five minutes: "
-        f"{'met' if within else '**not met**'}."
+        f"of {IMPORT_PEOPLE:,} people at 9:00.\n\n{table(head, [_cells(day) for day in days])}\n\n"
+        f"{judged({goal: within})}"
     )
 
 
-def _cells(imports: int, day: Day) -> list[str]:
-    waits = sorted(day.delta_waits)
-    shown = (statistics.median(waits), waits[len(waits) * 99 // 100], waits[-1])
-    took = f"{day.import_seconds / 60:,.0f}" if imports else ""
-    counts = (f"{len(day.sent):,}", f"{len(waits):,}")
-    return [str(imports), *counts, *(f"{seconds:,.0f}" for seconds in shown), took, str(day.fullest())]
+def _cells(day: Figures) -> list[str]:
+    took = f"{day['import_minutes']:,.0f}" if day["imports"] else ""
+    counts = (f"{day['requests']:,}", f"{day['deltas']:,}")
+    waits = (f"{day[name]:,.0f}" for name in ("median", "most", "longest"))
+    return [str(day["imports"]), *counts, *waits, took, str(day["fullest"])]

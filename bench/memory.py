@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from bench.report import Figures
+
 _KEPT = frozenset(ATTRIBUTES) - IDENTITY
 _USUAL = (
     *("cn", "department", "displayName", "givenName", "mail"),
@@ -25,23 +27,30 @@ _USUAL = (
 )
 
 
-def run(sizes: Sequence[int], _rounds: int, _cache: Path) -> str:
-    """Measure the largest of the sizes; return the section's text."""
+def measure(sizes: Sequence[int], _rounds: int, _cache: Path) -> Figures:
+    """Measure the largest of the sizes."""
     count = max(sizes)
     print(f"memory: {count:,} people", file=sys.stderr)
+    kept = (
+        (f"the {len(_USUAL)} attributes of a usual file", frozenset(_USUAL)),
+        (f"{len(_KEPT)} attributes", _KEPT),
+    )
     rows = [
-        [
-            label,
-            f"{_bytes_each(count, names, shared=True):,.0f}",
-            f"{_bytes_each(count, names, shared=False):,.0f}",
-        ]
-        for label, names in (
-            (f"the {len(_USUAL)} attributes of a usual file", frozenset(_USUAL)),
-            (f"{len(_KEPT)} attributes", _KEPT),
-        )
+        {
+            "kept": label,
+            "shared": _bytes_each(count, names, shared=True),
+            "unshared": _bytes_each(count, names, shared=False),
+        }
+        for label, names in kept
     ]
+    return {"people": count, "rows": rows}
+
+
+def text(figures: Figures) -> str:
+    """Return the section's text."""
+    rows = [[row["kept"], f"{row['shared']:,.0f}", f"{row['unshared']:,.0f}"] for row in figures["rows"]]
     head = ["kept of everybody", "bytes a person", "bytes, if nothing were shared"]
-    return f"{count:,} people, as `tracemalloc` counts.\n\n{table(head, rows)}"
+    return f"{figures['people']:,} people, as `tracemalloc` counts.\n\n{table(head, rows)}"
 
 
 def _bytes_each(count: int, names: frozenset[str], *, shared: bool) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["SambaError", "people"]
 
 _REALM, _NETBIOS = "BENCH.EXAMPLE", "BENCH"
+_AT_ONCE = 5_000
+"""The longer a transaction of Samba's, the more each object in it costs; and each begins with a second."""
 
 
 def _domain(cache: Path) -> SambaDomain:
@@ -38,7 +41,8 @@ def domain(count: int, cache: Path) -> Iterator[SambaDomain]:
         fresh = filled.with_name(f"{filled.name}-fresh")
         shutil.rmtree(fresh, ignore_errors=True)
         with _domain(fresh) as filling:
-            filling.seed(organisation(count))
+            for some in itertools.batched(organisation(count), _AT_ONCE, strict=False):
+                filling.seed(some)
             filling.keep()
         fresh.rename(filled)
     with _domain(filled) as running:

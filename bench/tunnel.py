@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import samba
 from bench.people import ATTRIBUTES, PEOPLE
-from bench.process import measured
+from bench.process import Cost, measured
 from bench.report import machine, spread, table
 from devstack.relay import HybridConnectionManager, NodeListener, SimulatedRelay, node_listener_missing
 from halo_adsync.directory.config import DirectoryConfig
@@ -28,40 +28,60 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from bench.report import Figures
     from devstack.samba import SambaDomain
 
 DIRECT = "directly"
 MANAGER = "by relay, likeness of the Hybrid Connection Manager"
 NODE = "by relay, Microsoft's `hyco-ws`"
 GOAL = 0.8
+MOST = 10_000
+"""Where a read takes seconds, more people show nothing new."""
 _FILTER = "(&(objectCategory=person)(objectClass=user))"
 _CONNECTION = "bench"
 
-type Costs = dict[str, list[dict[str, float]]]
+type Costs = dict[str, list[Cost]]
 
 
-def run(sizes: Sequence[int], rounds: int, cache: Path) -> str:
-    """Measure every size; return the section's text."""
-    method = (
-        f"{machine()} Each number is the median of {rounds} rounds with its range; in a round every way is "
-        f"gone once, each in a process of its own: LDAPS with the certificate checked, {len(ATTRIBUTES)} "
-        "attributes in pages of 1,000. Throughput counts from the first search to the last entry; connecting "
-        "is everything before, the sign-in included."
-    )
-    parts = [method]
+def measure(sizes: Sequence[int], rounds: int, cache: Path) -> Figures:
+    """Measure every size that is not too large for it."""
+    figures: Figures = {"machine": machine(), "rounds": rounds, "readings": []}
     if missing := node_listener_missing():
-        parts.append(f"Not measured: {NODE}. {missing}")
-    for size in sizes:
+        figures["missing"] = f"{NODE}. {missing}"
+    for size in [size for size in sizes if size <= MOST] or [min(sizes)]:
         print(f"tunnel: {size:,} people", file=sys.stderr)
+        reading: Figures = {"people": size}
         try:
             with samba.domain(size, cache) as controller:
-                parts.append(_measured(controller, size, rounds))
+                reading["costs"] = _costs(controller, size, rounds)
         except samba.SambaError as error:
-            parts.append(f"### Samba AD, {size:,} people\n\nNot measured: {error}")
+            reading["missing"] = str(error)
+        figures["readings"].append(reading)
+    return figures
+
+
+def text(figures: Figures) -> str:
+    """Return the section's text."""
+    method = (
+        f"{figures['machine']} Each number is the median of {figures['rounds']} rounds with its range; in a "
+        "round every way is gone once, each in a process of its own: LDAPS with the certificate checked, "
+        f"{len(ATTRIBUTES)} attributes in pages of 1,000. Throughput counts from the first search to the "
+        "last entry; connecting is everything before, the sign-in included."
+    )
+    parts = [method, *([f"Not measured: {figures['missing']}"] if "missing" in figures else [])]
+    for reading in figures["readings"]:
+        title = f"### Samba AD, {reading['people']:,} people"
+        if "missing" in reading:
+            parts.append(f"{title}\n\nNot measured: {reading['missing']}")
+            continue
+        costs: Costs = reading["costs"]
+        head = ["way", "throughput, direct = 1", "seconds", "CPU seconds of the app", "seconds to connect"]
+        rows = [_row(way, costs) for way in costs]
+        parts.append(f"{title}\n\n{table(head, rows)}\n\n{verdict(costs)}")
     return "\n\n".join(parts)
 
 
-def _measured(controller: SambaDomain, size: int, rounds: int) -> str:
+def _costs(controller: SambaDomain, size: int, rounds: int) -> Costs:
     ways = [DIRECT, MANAGER] if node_listener_missing() else [DIRECT, MANAGER, NODE]
     costs: Costs = {way: [] for way in ways}
     with SimulatedRelay() as relay:
@@ -73,12 +93,10 @@ def _measured(controller: SambaDomain, size: int, rounds: int) -> str:
                 if cost["entries"] != size:
                     raise RuntimeError(f"{way}: {cost['entries']} entries in place of {size}.")
                 costs[way].append(cost)
-    rows = [_row(way, costs) for way in ways]
-    head = ["way", "throughput, direct = 1", "seconds", "CPU seconds of the app", "seconds to connect"]
-    return f"### Samba AD, {size:,} people\n\n{table(head, rows)}\n\n{verdict(costs)}"
+    return costs
 
 
-def _cost(way: str, controller: SambaDomain, relay: SimulatedRelay) -> dict[str, float]:
+def _cost(way: str, controller: SambaDomain, relay: SimulatedRelay) -> Cost:
     given: dict[str, Any] = {
         "server": f"{controller.hostname}:636",
         "at": [controller.host, controller.port],

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from .schema import Record
@@ -160,7 +161,7 @@ def _page(found: list[Record], query: Query, switches: Switches) -> list[Record]
     order = query.get("order", "").lower()
     is_ordered = any(order in row for row in found)
     if is_ordered:
-        found = sorted(found, key=lambda row: _sort_key(row.get(order)), reverse=is_true(query, "orderdesc"))
+        found = sorted(found, key=_key(order), reverse=is_true(query, "orderdesc"))
     if number == 0:
         return found
     size = query.get("page_size", "")
@@ -170,6 +171,11 @@ def _page(found: list[Record], query: Query, switches: Switches) -> list[Record]
         drift = (number - 1) * _DRIFT % max(len(found), 1)
         found = found[drift:] + found[:drift]
     return found[start : start + size_in_force]
+
+
+def _key(order: str) -> Callable[[Record], Any]:
+    """Ids are numbers in every record: a client of 100,000 users asks for a thousand pages by them."""
+    return itemgetter("id") if order == "id" else lambda row: _sort_key(row.get(order))
 
 
 def _sort_key(value: Any) -> tuple[bool, bool, Any]:

@@ -6,9 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.__main__ import SECTIONS
+from bench.__main__ import SECTIONS, whole_text
+from bench.charts import CHARTS, digest
 from bench.reader import leads
-from bench.report import PAGE, spread, table, write_section
+from bench.report import (
+    BESIDE,
+    PAGE,
+    affordable,
+    in_rounds,
+    judged,
+    keep,
+    kept,
+    section_of,
+    spread,
+    table,
+    write_section,
+)
 from bench.tunnel import DIRECT, ratios, verdict
 
 if TYPE_CHECKING:
@@ -51,8 +64,59 @@ def test_the_page_has_a_place_for_every_section() -> None:
         assert [text.count(f"<!-- {mark} {name} -->") for mark in ("begin", "end")] == [1, 1]
 
 
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_page_says_what_was_measured(name: str) -> None:
+    """Tables and verdicts are those of the figures beside the page; nobody has written in between."""
+    figures = kept(name)
+    assert section_of(PAGE.read_text("utf-8"), name) == whole_text(SECTIONS[name], figures).strip()
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_the_charts_show_what_was_measured(chart: str) -> None:
+    """Each is of the figures beside it, stands on the page, and holds no date that would change it."""
+    section, _ = CHARTS[chart]
+    drawn = (BESIDE / f"{chart}.svg").read_text("utf-8")
+    assert digest(kept(section)) in drawn
+    assert "<dc:date>" not in drawn
+    assert f"](benchmarks/{chart}.svg)" in PAGE.read_text("utf-8")
+
+
+def test_figures_are_kept(tmp_path: Path) -> None:
+    """As JSON with four places, a measurement a line; what was never measured is missed by name."""
+    keep(
+        "one",
+        {"rounds": 2, "costs": [{"cpu": 0.123456, "entries": 10}, {"cpu": 1.0, "entries": 11}]},
+        tmp_path,
+    )
+    assert '{ "cpu": 0.1235, "entries": 10 },\n' in (tmp_path / "one.json").read_text()
+    assert kept("one", tmp_path) == {
+        "rounds": 2,
+        "costs": [{"cpu": 0.1235, "entries": 10}, {"cpu": 1.0, "entries": 11}],
+    }
+    with pytest.raises(ValueError, match="'two' has not been measured yet"):
+        kept("two", tmp_path)
+
+
+def test_each_goal_is_told() -> None:
+    """One sentence says which were met and which were not."""
+    assert judged({"fast": True, "small": False}) == "Goals: fast: met; small: **not met**."
+    assert judged({"fast": True}) == "Goal: fast: met."
+
+
+def test_large_sizes_get_one_round() -> None:
+    """What takes minutes is measured once."""
+    assert [affordable(5, people, 10_000) for people in (1_000, 10_000, 10_001)] == [5, 5, 1]
+
+
+def test_the_page_says_how_often_it_measured() -> None:
+    """One round is called one; of several it is said which sizes did not get them."""
+    assert in_rounds(1, 10_000) == "Everything was measured once."
+    assert "median of 5 rounds with its range; beyond 10,000 people" in in_rounds(5, 10_000)
+
+
 def test_numbers_have_their_range() -> None:
-    """A number is the median of the rounds, with the least and the greatest."""
+    """A number is the median of the rounds, with the least and the greatest; one measurement has no range."""
+    assert spread([3.25], 1) == "3.2"
     assert spread([3.0, 1.0, 20.0]) == "3.0 (1.0-20.0)"
     assert spread([12345.6, 12345.6], 0) == "12,346 (12,346-12,346)"
 
