@@ -145,7 +145,8 @@ class Sync:
 
     def fail(self, request: Request, message: str) -> Run | None:
         """Settle a run whose message could not be worked on: the queue gave up on it."""
-        store = self._services.store(Meter())
+        meter = Meter()
+        store = self._services.store(meter)
         state = store.of(request.customer)
         run = state.find_run(request.run)
         if run is None or not run.status.is_open:
@@ -154,6 +155,8 @@ class Sync:
         run = state.run(run.id)
         if run.status.is_open:
             run = state.give_up(run, message, lease)
+            with self._services.telemetry.slice(run.customer, run.id, meter):
+                ended(run.mode, run.status, run.counts)
             with suppress(ConfigurationError):  # without a file that can be read there is nobody to tell
                 Notifier(self._services, store.customer(request.customer), run, state, lease).tell()
         lease.release()

@@ -102,7 +102,7 @@ class HaloInstance:
         return f"Signed in to {host}; it shows {counts[0]}, {counts[1]} and {counts[2]}."
 
     def probe(self) -> Sequence[Finding]:
-        """Settle what is not known about this instance's API; it only reads, with about 15 requests."""
+        """Settle what is not known about this instance's API; it only reads, with about 20 requests."""
         return probe(self._api)
 
     def ldap_connections(self) -> Sequence[LdapConnection]:

@@ -24,10 +24,13 @@ from halo_adsync.halo.codec import (
     record_id,
 )
 from halo_adsync.halo.pages import INACTIVE_TOO, page_parameters, record_count, records
+from halo_adsync.halo.tickets import ACTIONS, PRIVATE_NOTE, TICKETS
 
 _WISHED = (GUID_FIELD, LOGIN_FIELD, DN_FIELD)
 _SEARCHED = (EMAIL_FIELD, LOGIN_FIELD, GUID_FIELD)
 _LARGE_PAGE = 1000
+_TICKETS = 5
+"""How many tickets' actions are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ type Question = Callable[[HaloApi], Iterator[Finding]]
 
 
 def probe(api: HaloApi) -> list[Finding]:
-    """Ask every question; about 15 requests, none of which writes.
+    """Ask every question; about 20 requests, none of which writes.
 
     Raises:
         HaloRefused, HaloUnavailable: signing in failed.
@@ -155,6 +158,27 @@ def _reports(api: HaloApi) -> Iterator[Finding]:
     )
 
 
+def _notes(api: HaloApi) -> Iterator[Finding]:
+    tickets = records(api.get("/Tickets", page_parameters(1, _TICKETS)), TICKETS)[:_TICKETS]
+    notes = set()
+    for ticket in tickets:
+        query = {"ticket_id": plain_text(record_id(ticket)), "excludesys": "true"}
+        rows = records(api.get("/Actions", query), ACTIONS)
+        notes |= {_outcome(row) for row in rows if row.get("hiddenfromuser") is True}
+    ours = _outcome(PRIVATE_NOTE)
+    yield Finding(
+        "How is a private note on a ticket called?",
+        ", ".join(sorted(notes)) or f"none stands on {len(tickets)} tickets",
+        f"the end of a trouble is noted as {ours}, as it is called here"
+        if ours in notes
+        else f"not settled: the end of a trouble is noted as {ours}",
+    )
+
+
+def _outcome(action: Record) -> str:
+    return f"{plain_text(action.get('outcome'))} ({plain_text(action.get('outcome_id'))})"
+
+
 _QUESTIONS: dict[str, Question] = {
     "Does /authinfo say where to sign in?": _authority,
     "Which version is it?": _version,
@@ -164,6 +188,7 @@ _QUESTIONS: dict[str, Question] = {
     "How do /Agent and /Team answer?": _envelopes,
     "Do answers tell how much of the rate limit is left?": _limits,
     "May this application read reports?": _reports,
+    "How is a private note on a ticket called?": _notes,
 }
 
 

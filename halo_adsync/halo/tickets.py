@@ -13,7 +13,7 @@ from halo_adsync.halo.port import TicketWrite
 
 TICKETS, ACTIONS = "tickets", "actions"
 """The keys that the lists stand under."""
-_PRIVATE_NOTE: dict[str, Any] = {"outcome": "Private Note", "outcome_id": 7, "hiddenfromuser": True}
+PRIVATE_NOTE: dict[str, Any] = {"outcome": "Private Note", "outcome_id": 7, "hiddenfromuser": True}
 """What makes an action a note that agents alone see (as CIPP writes them); the ticket stays as it is."""
 _TAG = re.compile(r"<[^>]*>")
 
@@ -52,7 +52,7 @@ def encode_ticket(ticket: TicketWrite) -> dict[str, Any]:
 
 def encode_note(ticket: int, note: str) -> dict[str, Any]:
     """Write a note on a ticket as an element of `POST /Actions`."""
-    return {"ticket_id": ticket, **_PRIVATE_NOTE, "note_html": "<br>".join(map(escape, note.split("\n")))}
+    return {"ticket_id": ticket, **PRIVATE_NOTE, "note_html": "<br>".join(map(escape, note.split("\n")))}
 
 
 def has_note(rows: Iterable[Record], note: str) -> bool:

@@ -202,8 +202,15 @@ def test_the_probe_settles_what_is_not_known(desk: Desk, *, lean: bool) -> None:
     desk.halo.add_user(
         name="Ann", emailaddress="ann@example.test", login="C\\ann", site_id=desk.site, third_party_guid="x"
     )
+    ticket = desk.halo.add_ticket(next(user["id"] for user in desk.halo.people))
+    for outcome, private in ((("Private Note", 7), not lean), (("Email User", 16), False)):
+        named = {"outcome": outcome[0], "outcome_id": outcome[1], "note_html": "Ann called"}
+        desk.halo.add("actions", ticket_id=ticket, hiddenfromuser=private, **named)
     with desk.open() as halo:
         findings = {finding.question: finding for finding in halo.probe()}
+    note = findings["How is a private note on a ticket called?"]
+    assert note.answer == ("none stands on 1 tickets" if lean else "Private Note (7)")
+    assert ("not settled" in note.meaning) is lean
     carried = findings["Does the list of users carry the stamp, the login and the DN?"]
     assert ("lacks" in carried.answer) is lean
     assert "looked up" in findings["Does advanced_search know emailaddress?"].meaning

@@ -65,6 +65,7 @@ def test_each_phase_of_a_run_is_a_span(stage: Stage, followed: Followed) -> None
 
 def test_a_run_without_a_change_asks_halo_nothing_and_says_so(stage: Stage, followed: Followed) -> None:
     """No plan is made where nobody changed, and Halo's budget is not touched."""
+    rules(stage, schedule={"delta": "*/15 * * * *"})
     go(stage)
     followed.spans(), followed.numbers()
     run = go(stage, mode="delta")
@@ -116,6 +117,16 @@ def test_a_worker_that_dies_told_what_it_did(stage: Stage, followed: Followed) -
     told = sums(followed, stage.state.run(request.run))
     assert told["halo_adsync.directory.entries"] > HEADCOUNT
     assert not [name for name in told if name.startswith("halo_adsync.runs")]
+
+
+def test_a_run_that_was_given_up_has_failed(stage: Stage, followed: Followed) -> None:
+    """It is counted like others that did."""
+    request = stage.request()
+    run = stage.sync().fail(request, "It was given up.")
+    assert run is not None
+    assert sums(followed, run) == {"halo_adsync.runs halo_adsync.mode=full halo_adsync.status=failed": 1}
+    (span,) = followed.spans()
+    assert span.status.status_code is StatusCode.ERROR
 
 
 def test_waits_for_halos_budget_are_told(stage: Stage, followed: Followed) -> None:
