@@ -357,7 +357,7 @@ def test_a_delta_without_a_change_costs_no_more(told: Stage, hook: Webhook) -> N
 
 def test_trouble_that_is_remembered_outlives_a_row_that_cannot_be_read(told: Stage, hook: Webhook) -> None:
     """Another row breaks every run: that is told once, too."""
-    row = told.rows()["cursors"]
+    row = told.rows()["anchors"]
     broken = replace(row, values={**row.values, "data": "{"})
     told.table.transact(CUSTOMER, [Operation("put", broken)])
     assert [go(told).cause for _ in range(2)] == ["RowUnreadable"] * 2
