@@ -31,13 +31,13 @@ from halo_adsync.plan.agents import AgentSide
 from halo_adsync.plan.custom import resolved, with_custom
 from halo_adsync.plan.fingerprints import fingerprints
 from halo_adsync.plan.footing import remembered
-from halo_adsync.plan.guard import Ground
+from halo_adsync.plan.guard import Ground, minds_everybody
 from halo_adsync.plan.make import blanks_to_verify, make_plan
 from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.parking import over, waiting
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import survey
-from halo_adsync.plan.types import Kind, Plan, Record
+from halo_adsync.plan.types import Plan, Record
 from halo_adsync.planning_agents import plan_agents
 from halo_adsync.services import Pulse, Services
 from halo_adsync.state.customer_state import CustomerState
@@ -216,8 +216,8 @@ class Planner:
         if look.about is None:
             shown = {read.directory: len(read.people) for read in look.reads}
             return Ground(side.links, side.places, shown, look.known.baseline)
-        leaves = any(line.kind in {Kind.DEACTIVATE, Kind.MOVE} for line in plan.changes)
-        return Ground(state.links() if leaves else side.links, side.places, before=look.known.baseline)
+        links = state.links() if minds_everybody(self._customer, plan) else side.links
+        return Ground(links, side.places, before=look.known.baseline)
 
     def _open(self, directory: DirectoryBlock) -> AbstractContextManager[Directory]:
         return self._services.open_directory(directory, self._meter)
@@ -236,7 +236,8 @@ class Planner:
         return with_custom(self._services.target, known)
 
     def _side(self, state: CustomerState, known: Known, about: Collection[ObjectGuid] | None) -> HaloSide:
-        links = state.links() if about is None else state.links_of(about)
+        among = sum((known.baseline or {}).values())
+        links = state.links() if about is None else state.links_of(about, among)
         open_decisions = {guid: made for guid, made in known.decisions.items() if guid not in links}
         side = HaloSide(links, state.places(), decisions=open_decisions)
         if self._customer.onboarding.ticket is None:

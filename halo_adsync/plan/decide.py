@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from sys import intern
 
 from halo_adsync.customer import Customer
 from halo_adsync.model import HaloUser, Link, ObjectGuid
-from halo_adsync.plan.diff import diff, diff_new
+from halo_adsync.plan.diff import NewFields, diff
 from halo_adsync.plan.leavers import verdict
 from halo_adsync.plan.match import STAMP, Match
 from halo_adsync.plan.side import HaloSide
@@ -114,8 +115,8 @@ class Decider:
         if found.user is not None:
             return self._adopted(subject, found.user, found.rung, option)
         asked = f", as {decision.actor} decided" if decision else ""
-        reason = f"new in the directory{asked}; placed by {option.rule}"
-        fields = {**diff_new(subject.desired.fields), SITE: FieldChange(None, self._site_name(option))}
+        reason = intern(f"new in the directory{asked}; placed by {option.rule}")  # many share one
+        fields = NewFields(subject.desired.fields, self._site_name(option))
         return replace(_line(Kind.CREATE, subject, reason), place=option.site.key, fields=fields)
 
     def _linked(self, subject: Subject, link: Link, option: Option) -> Change:
@@ -179,6 +180,7 @@ def _link_to(subject: Subject, user: HaloUser) -> Link:
 
 
 def _line(kind: Kind, subject: Subject, reason: str, link: Link | None = None) -> Change:
-    reason = "; ".join([reason, *subject.desired.notes])
+    if subject.desired.notes:
+        reason = "; ".join([reason, *subject.desired.notes])
     name = subject.name or (link.fields.get(NAME, "") if link else "")
     return Change(kind, subject.person.guid, subject.person.dn, reason, name, link.user if link else None)

@@ -41,6 +41,17 @@ def judge(customer: Customer, plan: Plan, ground: Ground) -> tuple[Violation, ..
     return tuple(violation for guard in GUARDS for violation in guard(customer, plan, ground))
 
 
+def minds_everybody(customer: Customer, plan: Plan) -> bool:
+    """Tell whether a plan's verdict may hang on how many people there are besides those it is about.
+
+    It does not where nobody leaves a site, nor where so few do that every limit allows them in any case.
+    """
+    limits = customer.limits
+    leaving = _number(plan, Kind.DEACTIVATE) + _number(plan, Kind.MOVE)
+    strict = not (limits.deactivate.percent and limits.deactivate.count and limits.site_percent)
+    return leaving > (0 if strict else limits.deactivate.always)
+
+
 def safe_lines(customer: Customer, plan: Plan, ground: Ground) -> int:
     """Return how many lines of the plan's work may be applied without consent, from the first on.
 

@@ -57,7 +57,7 @@ def match_people(customer: Customer, survey: Survey, halo: HaloSide) -> dict[Obj
     subjects = [s for s in survey.newcomers(halo.links) if s.desired.fields.get("name")]
     decided = decided_matches((subject.person.guid for subject in subjects), halo)
     newcomers = [
-        Newcomer(subject.person.guid, _keys(subject, halo))
+        Newcomer(subject.person.guid, _keys(subject, halo, ladder(customer)))
         for subject in subjects
         if subject.person.guid not in halo.decisions or _is_to_be_created(subject, halo)
     ]
@@ -77,11 +77,12 @@ def _is_to_be_created(subject: Subject, halo: HaloSide) -> bool:
     return decision is not None and decision.action == "create"
 
 
-def _keys(subject: Subject, halo: HaloSide) -> dict[str, str]:
+def _keys(subject: Subject, halo: HaloSide, rungs: Sequence[str]) -> dict[str, str]:
     """Return what the ladder may find somebody by; nothing but the stamp where a person decided to create."""
     if _is_to_be_created(subject, halo):
         return {}
-    return {key: value for key, value in subject.desired.fields.items() if value}
+    fields = subject.desired.fields
+    return {rung: value for rung in rungs if (value := fields.get(rung))}
 
 
 def blanks_to_verify(customer: Customer, plan: Plan, halo: HaloSide) -> tuple[HaloUserId, ...]:

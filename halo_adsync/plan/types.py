@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -160,11 +160,17 @@ class Plan:
         """Return the lines that applying has to settle, in order."""
         return tuple(change for change in self.changes if change.is_work)
 
+    def notes(self) -> Iterator[Change]:
+        """Yield the lines that need nothing done: held, skipped, conflict."""
+        return (change for change in self.changes if not change.is_work)
+
     def digest(self) -> str:
         """Return a digest over everything that applying depends on; equal plans have equal digests."""
-        lines = [[c.as_json(), c.place, c.client, c.adopts, c.hands_to] for c in self.work()]
-        text = json.dumps([self.customer, self.settings, lines], sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps([self.customer, self.settings]).encode())
+        for c in self.work():  # one by one: all of them at once are hundreds of megabytes of text
+            line = [c.as_json(), c.place, c.client, c.adopts, c.hands_to]
+            digest.update(b"\n" + json.dumps(line, sort_keys=True).encode())
+        return digest.hexdigest()[:16]
 
 
 def people(counts: Mapping[str, int], buckets: Iterable[Kind] = BUCKETS) -> int:

@@ -165,7 +165,7 @@ def url_of(row: Row) -> str:
 def footing_rows(customer: str, footing: Footing) -> Iterator[Row]:
     """Write from where OUs are counted, packed; the first row says how many there are."""
     text = to_json([dict(footing.seen), {rule: dict(kept) for rule, kept in footing.kept.items()}])
-    parts = list(packed(text))
+    parts = list(packed([text]))
     for number, values in enumerate(parts):
         yield Row(customer, f"footing|{number:03d}", {"rows": len(parts), **values})
 

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from io import BytesIO
+from itertools import chain
 from typing import Any, cast
 
 from halo_adsync.model import (
@@ -119,10 +121,13 @@ def change_of(row: Row) -> Change:
     return _to_change(json.loads(unpack_text("data", row.values)))
 
 
-def note_rows(customer: str, run: RunId, changes: Sequence[Change]) -> Iterator[Row]:
-    """Write the lines that nothing has to be done for (held, skipped, conflict), packed."""
-    text = json.dumps([_change(change) for change in changes], separators=(",", ":"))
-    for number, values in enumerate(packed(text)):
+def note_rows(customer: str, run: RunId, changes: Iterable[Change]) -> Iterator[Row]:
+    """Write the lines that nothing has to be done for (held, skipped, conflict), packed; none for none."""
+    lines = (json.dumps(_change(change), separators=(",", ":")) for change in changes)
+    first = next(lines, None)
+    if first is None:
+        return
+    for number, values in enumerate(packed(chain(("[", first), (f",{line}" for line in lines), ("]",)))):
         yield Row(customer, note_key(run, number), values)
 
 
@@ -136,9 +141,13 @@ def _notes_of(rows: Sequence[Row]) -> list[Change]:
     return [_to_change(change) for change in json.loads(unpacked(rows))]
 
 
-def packed(text: str) -> Iterator[dict[str, Scalar]]:
-    """Compress a text and spread it over the binary properties of as many rows as it takes."""
-    return spread(gzip.compress(text.encode(), mtime=0))
+def packed(parts: Iterable[str]) -> Iterator[dict[str, Scalar]]:
+    """Compress a text, part by part, and spread it over the binary properties of as many rows as it takes."""
+    target = BytesIO()
+    with gzip.GzipFile(fileobj=target, mode="wb", mtime=0) as pack:
+        for part in parts:
+            pack.write(part.encode())
+    return spread(target.getvalue())
 
 
 def unpacked(rows: Iterable[Row]) -> str:

@@ -110,7 +110,7 @@ def packed(row: Row, junk: st.SearchStrategy[Any] = JSON) -> st.SearchStrategy[l
     data = json.loads(rows.unpacked([row]))
 
     def with_data(other: Any) -> list[Row]:
-        parts = rows.packed(json.dumps(other))
+        parts = rows.packed([json.dumps(other)])
         return [replace(row, values={**row.values, **values}) for values in parts]
 
     return mutated(data, junk=junk).map(with_data) | spoilt(row).map(lambda one: [one])

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halo_adsync.customer import Customer
 from halo_adsync.model import DistinguishedName, HaloClientId, HaloSiteId, HaloUserId, Link, Place
-from halo_adsync.plan.guard import Ground, judge, safe_lines
+from halo_adsync.plan.guard import Ground, judge, minds_everybody, safe_lines
 from halo_adsync.plan.order import in_order
 from halo_adsync.plan.types import Change, Kind, Plan, Violation
 from tests.support.plan import customer, guid
@@ -112,6 +113,32 @@ def test_more_changes_never_break_fewer_limits(case: tuple[Ground, list[Change],
     of_part, of_whole = broken(who, part, ground), broken(who, changes, ground)
     assert of_part.keys() <= of_whole.keys()
     assert all(of_whole[key].count >= one.count for key, one in of_part.items())
+
+
+@st.composite
+def departures(draw: st.DrawFn, kind: Kind) -> tuple[Ground, list[Change]]:
+    """Draw a ground and some people who leave their sites."""
+    ground = draw(grounds().filter(lambda ground: any(ground.active())))
+    active = [link for link in ground.links.values() if link.active]
+    leaving = draw(
+        st.lists(st.sampled_from(active), min_size=1, max_size=6, unique_by=lambda link: link.guid)
+    )
+    lines = [Change(kind, one.guid, one.dn, "r", user=one.user, place="site 21", base=one) for one in leaving]
+    return ground, lines
+
+
+@pytest.mark.parametrize("kind", [Kind.DEACTIVATE, Kind.MOVE])
+@settings(deadline=None)
+@given(data=st.data())
+def test_where_everybody_does_not_matter_the_verdict_is_the_same_without_them(
+    kind: Kind, data: st.DataObject
+) -> None:
+    """A delta reads the links of those it is about, and everybody's only where they may decide."""
+    ground, lines = data.draw(departures(kind))
+    who, about = customer(limits=data.draw(LIMITS)), {change.guid for change in lines}
+    few = replace(ground, links={guid: link for guid, link in ground.links.items() if guid in about})
+    if not minds_everybody(who, of(lines)):
+        assert judge(who, of(lines), few) == judge(who, of(lines), ground)
 
 
 @settings(deadline=None)

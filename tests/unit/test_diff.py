@@ -3,8 +3,8 @@
 import pytest
 
 from halo_adsync.customer import FieldRule
-from halo_adsync.plan.diff import diff, diff_new
-from halo_adsync.plan.types import FieldChange
+from halo_adsync.plan.diff import NewFields, diff, diff_new
+from halo_adsync.plan.types import SITE, FieldChange
 
 
 def rule(mode: str = "always", blank: str = "keep") -> FieldRule:
@@ -52,3 +52,14 @@ def test_what_is_not_mapped_or_failed_is_left_alone() -> None:
 def test_a_new_record_gets_everything_that_has_a_value() -> None:
     """Modes make no difference to a record that is not there yet, and blanks are not sent."""
     assert diff_new({"title": "a", "notes": ""}) == {"title": FieldChange(None, "a")}
+
+
+def test_the_fields_of_somebody_new_are_those_with_a_value_and_the_site() -> None:
+    """They are made when somebody looks, and are a mapping like any other; `site` is always the place's."""
+    fields = NewFields({"title": "a", "notes": "", SITE: "mapped"}, "Leeds")
+    assert dict(fields) == {"title": FieldChange(None, "a"), SITE: FieldChange(None, "Leeds")}
+    assert fields == dict(fields)
+    assert (len(fields), list(fields)) == (2, ["title", SITE])
+    assert "notes" not in fields
+    assert fields.get("notes") is None
+    assert NewFields({}, "") == {SITE: FieldChange(None, "")}
