@@ -7,6 +7,7 @@ that people are matched by are then fetched for every user, and the others are l
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from halo_adsync.halo.client import HaloApi
 from halo_adsync.halo.codec import (
@@ -16,7 +17,6 @@ from halo_adsync.halo.codec import (
     USERS,
     Record,
     decode_user,
-    identity,
     is_detail,
     is_general,
     listed_fields,
@@ -66,24 +66,28 @@ class UserReader:
 
         Every user has its true stamp, login and address. A field that lists leave out is not among `fields`.
         """
-        rows = list(self._rows({"client_id": str(client), **query}))
-        left_out = self._left_out(rows)
-        shown = frozenset(name for name in self._fields if name.lower() not in left_out)
-        for row in rows:
-            whole = is_general(row) or not left_out & IDENTIFYING
-            record = row if whole else self.details(identity(row)[0])
-            fields = shown if whole else self._fields
-            user = None if record is None else decode_user(record, fields, client)
+        rows = self._rows({"client_id": str(client), **query})
+        plain = [name for name in self._fields if not is_detail(name)]
+        users = [decode_user(row, plain, client) for row in rows]  # a row has some hundred fields more
+        left_out = self._left_out(users)
+        shown = [name for name in self._fields if name.lower() not in left_out]
+        for listed in users:
+            if listed.general or not left_out & IDENTIFYING:
+                known = {name: listed.fields[name] for name in shown if name in listed.fields}
+                user: HaloUser | None = replace(listed, fields=known)
+            else:
+                record = self.details(listed.id)
+                user = None if record is None else decode_user(record, self._fields, client)
             if user is not None and user.client == client:
                 yield user
 
-    def _left_out(self, rows: Sequence[Record]) -> frozenset[str]:
+    def _left_out(self, users: Sequence[HaloUser]) -> frozenset[str]:
         """Return the fields of interest that lists leave out, filled or not; custom ones always are."""
         unseen = listed_fields(self._fields) - self._carried
-        people = [row for row in rows if not is_general(row)]
+        people = [user.id for user in users if not user.general]
         step = max(1, len(people) // SAMPLE)
-        for row in people[::step][: SAMPLE if unseen & IDENTIFYING else SMALL_SAMPLE] if unseen else ():
-            record = self.details(identity(row)[0]) or {}
+        for one in people[::step][: SAMPLE if unseen & IDENTIFYING else SMALL_SAMPLE] if unseen else ():
+            record = self.details(one) or {}
             self._hidden.update(name for name in unseen if record.get(name) not in EMPTY)
         custom = {name.lower() for name in self._fields if is_detail(name)}
         return frozenset(self._hidden | custom)

@@ -60,8 +60,9 @@ class Decider:
                 self.recognised += 1
                 return None
             line = self._linked(subject, link, option)
-            if fingerprint and line.kind is Kind.UNCHANGED:
-                self.fingerprints.add(fingerprint)
+            if line.kind is Kind.UNCHANGED:
+                subject.forget()
+                self.fingerprints.update([fingerprint] if fingerprint else ())
         elif not subject.desired.fields.get(NAME):
             line = _line(Kind.SKIPPED, subject, NO_NAME)
         else:

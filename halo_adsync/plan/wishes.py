@@ -39,6 +39,10 @@ class Subject:
             self._desired = self.wishes.of(self)
         return self._desired
 
+    def forget(self) -> None:
+        """Work the fields out anew if somebody asks once more: of those who stay as they are, nobody does."""
+        self._desired = None
+
     @property
     def name(self) -> str:
         """The name that the person should have in Halo; empty where the mapping gives none."""

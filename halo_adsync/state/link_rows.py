@@ -1,15 +1,14 @@
 """Rows of links: the pure codec between a link and Table Storage, made for reading very many of them.
 
 What Microsoft's client spends on a row goes by the number of its properties, so that all of a link stands in
-one (measured: 15 microseconds a row, and 60 with a property for each value). The fields stay the text that
-they were read as: most links are only compared, and a hundred thousand of them fit into memory so.
+one (measured: 15 microseconds a row, and 60 with a property for each value).
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from halo_adsync.model import HaloUserId, Link, ObjectGuid
+from halo_adsync.packed import Packed
 from halo_adsync.state.rows import TEXT_CHUNK, pack_text, to_json, unpack_text
 from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import Row
@@ -20,33 +19,6 @@ OF_USERS, OF_AGENTS = "link|", "agent|"
 """How the keys begin."""
 
 _HEAD = (int, int, int, bool, str)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LinkFields(Mapping[str, str]):
-    """The fields of a link, as text until somebody looks; who looks more than once makes a `dict` of them."""
-
-    text: str = field(repr=False)
-
-    def __getitem__(self, name: str) -> str:
-        """Return one field's value."""
-        return self._read()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the fields' names."""
-        return iter(self._read())
-
-    def __len__(self) -> int:
-        """Return how many fields there are."""
-        return len(self._read())
-
-    def __str__(self) -> str:
-        """Return the text."""
-        return self.text
-
-    def _read(self) -> dict[str, str]:
-        read: dict[str, str] = json.loads(self.text)
-        return read
 
 
 def link_key(guid: str) -> str:
@@ -80,7 +52,7 @@ def link_of(row: Row) -> Link:
     are_texts = type(fields) is dict and set(map(type, fields.values())) <= {str}
     if not are_texts or tuple(map(type, known)) != _HEAD:
         raise ValueError("another type")
-    return Link(_guid_in(row.key), user, client, site, active, dn, LinkFields(text))
+    return Link(_guid_in(row.key), user, client, site, active, dn, Packed(text))
 
 
 @reads

@@ -28,6 +28,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     "model": (),
     "errors": (),
     "loopback": (),
+    "packed": (),
     "yaml_text": ("errors",),
     "customer": (
         "model",
@@ -57,7 +58,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     "notifying_tickets": ("model", "errors", "customer*", "halo.port", "notify", "services", "state"),
     "telemetry": ("model",),
     "halo": ("model", "errors", "loopback", "events", "telemetry", "halo"),
-    "state": ("model", "errors", "customer*", "plan.types", "halo.budget", "state"),
+    "state": ("model", "errors", "packed", "customer*", "plan.types", "halo.budget", "state"),
     "entra": ("model", "errors", "loopback", "entra"),
     "services": (
         "model",
@@ -90,7 +91,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "telemetry",
     ),
     "following": ("model", "customer", "plan", "directory.port", "state", "asking"),
-    "learning": ("model", "customer", "plan", "halo.port", "services", "telemetry"),
+    "learning": ("model", "packed", "customer", "plan", "halo.port", "services", "telemetry"),
     "asking": ("model", "customer", "directory.port", "directory.dn"),
     "applying": (
         "model",
