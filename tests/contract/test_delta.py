@@ -4,7 +4,8 @@ import pytest
 
 from devstack.directory import Directory
 from devstack.directory.edits import escape_rdn
-from halo_adsync import terminal
+from halo_adsync import sync, terminal
+from halo_adsync.model import Meter
 from halo_adsync.state.runs import Run, Status
 from tests.contract.sync_stage import DOMAIN, HEADCOUNT, PEOPLE, Stage, crew, directory, dn, go, rules, stage
 
@@ -34,6 +35,21 @@ def test_no_change_costs_next_to_nothing(settled: Stage, capsys: pytest.CaptureF
     assert run.cost["table_transactions"] < 10
     terminal.print_run(run)
     assert "nobody changed" in capsys.readouterr().out
+
+
+def test_the_cost_counts_the_transaction_that_writes_it(
+    settled: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the run's last one."""
+    meters: list[Meter] = []
+
+    def counted() -> Meter:
+        meters.append(Meter())
+        return meters[-1]
+
+    monkeypatch.setattr(sync, "Meter", counted)
+    run = go(settled, mode="delta")
+    assert run.cost["table_transactions"] == max(meter.table_transactions for meter in meters)
 
 
 def test_a_delta_does_what_a_full_run_would(settled: Stage, directory: Directory) -> None:
