@@ -10,31 +10,37 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed(Mapping[str, str]):
-    """Texts by their names, as a JSON object; who looks more than once makes a `dict` of it."""
+    """Texts by their names, as a JSON object. Each look reads it all: who looks twice has it `opened`."""
 
     text: str = field(repr=False)
 
     def __getitem__(self, name: str) -> str:
         """Return one value."""
-        return self._read()[name]
+        return self.read()[name]
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names."""
-        return iter(self._read())
+        return iter(self.read())
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._read())
+        return len(self.read())
 
     def __str__(self) -> str:
         """Return the text."""
         return self.text
 
-    def _read(self) -> dict[str, str]:
-        read: dict[str, str] = json.loads(self.text)
-        return read
+    def read(self) -> dict[str, str]:
+        """Return all of it."""
+        texts: dict[str, str] = json.loads(self.text)
+        return texts
 
 
 def packed(texts: Mapping[str, str]) -> Packed:
     """Pack a mapping."""
     return Packed(json.dumps(dict(texts), ensure_ascii=False, separators=(",", ":")))
+
+
+def opened(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return a mapping as a `dict`: of a packed one, by reading it once and not once for each name."""
+    return texts.read() if isinstance(texts, Packed) else dict(texts)

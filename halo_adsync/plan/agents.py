@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from halo_adsync.customer import Agents, Customer, FieldRule
 from halo_adsync.errors import ConfigurationError
 from halo_adsync.model import ROLE, TEAM, YES, HaloUser, HaloUserId, Link, ObjectGuid, Parked, Seats
+from halo_adsync.packed import opened
 from halo_adsync.plan.diff import diff, diff_new
 from halo_adsync.plan.match import STAMP, Match, Newcomer, match
 from halo_adsync.plan.order import in_order
@@ -234,7 +235,7 @@ class _Decider:
     def _existing(self, one: Candidate, link: Link, why: str) -> Change:
         named = {name: value for name, value in one.desired.fields.items() if value or name != NAME}
         marks = {name: _MARK for name in named if ":" in name}
-        fields = diff(named, link.fields, {**self._block.fields, **marks})
+        fields = diff(named, opened(link.fields), {**self._block.fields, **marks})
         kind = Kind.UPDATE if fields else Kind.UNCHANGED
         if not link.active:
             kind, why = Kind.REACTIVATE, f"{why}; disabled in Halo, but an agent in the directory"

@@ -6,6 +6,7 @@ from sys import intern
 
 from halo_adsync.customer import Customer
 from halo_adsync.model import HaloUser, Link, ObjectGuid
+from halo_adsync.packed import opened
 from halo_adsync.plan.diff import NewFields, diff
 from halo_adsync.plan.leavers import verdict
 from halo_adsync.plan.match import STAMP, Match
@@ -123,12 +124,13 @@ class Decider:
     def _linked(self, subject: Subject, link: Link, option: Option) -> Change:
         user = self._halo.users.get(link.user)
         if user is not None:
-            link = replace(_link_to(subject, user), fields={**link.fields, **user.fields})
+            known = opened(link.fields) | opened(user.fields)
+            link = Link(link.guid, user.id, user.client, user.site, user.active, subject.person.dn, known)
         elif self._halo.complete:
             reason = f"Halo user {link.user} is not among the mapped clients' users: moved, merged or deleted"
             return _line(Kind.CONFLICT, subject, reason, link)
         named = {name: value for name, value in subject.desired.fields.items() if value or name != NAME}
-        fields = diff(named, link.fields, self._rules)
+        fields = diff(named, opened(link.fields), self._rules)
         return self._existing(subject, link, option, fields, "changed in the directory")
 
     def _adopted(self, subject: Subject, user: HaloUser, rung: str, option: Option) -> Change:

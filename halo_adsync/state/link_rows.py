@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 from halo_adsync.model import HaloUserId, Link, ObjectGuid
-from halo_adsync.packed import Packed
+from halo_adsync.packed import Packed, opened
 from halo_adsync.state.rows import TEXT_CHUNK, pack_text, to_json, unpack_text
 from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import Row
@@ -34,7 +34,7 @@ def agent_row(customer: str, link: Link) -> Row:
 def link_row(customer: str, link: Link) -> Row:
     """Write a link: a line of JSON with everything but the fields, then a line with these."""
     head = to_json([link.user, link.client, link.site, link.active, link.dn])
-    text = f"{head}\n{to_json(dict(link.fields))}"
+    text = f"{head}\n{to_json(opened(link.fields))}"
     return Row(customer, link_key(link.guid), {"user": int(link.user)} | pack_text("data", text))
 
 

@@ -15,6 +15,7 @@ from halo_adsync.model import (
     Place,
     RunId,
 )
+from halo_adsync.packed import opened
 from halo_adsync.plan.types import Change, Record
 from halo_adsync.state.shapes import build, reads
 from halo_adsync.state.table import MAX_PROPERTY_BYTES, Row, Scalar
@@ -200,4 +201,4 @@ def _to_change(data: Mapping[str, Any]) -> Change:
 
 
 def _base(link: Link) -> dict[str, Any]:
-    return {**asdict(link), "fields": dict(link.fields)}
+    return {**asdict(link), "fields": opened(link.fields)}

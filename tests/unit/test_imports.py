@@ -41,7 +41,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "directory.dn",
         "directory.filters",
     ),
-    "plan": ("model", "errors", "customer*", "plan"),
+    "plan": ("model", "errors", "packed", "customer*", "plan"),
     "directory": ("model", "errors", "loopback", "directory"),
     "events": (),
     "notify": ("errors", "loopback"),
