@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from halo_adsync.customer import Customer
 from halo_adsync.halo.port import Halo
 from halo_adsync.model import HaloClientId, HaloUser, HaloUserId, Link, ObjectGuid, Place
-from halo_adsync.packed import packed
+from halo_adsync.packed import pack
 from halo_adsync.plan.make import ladder, match_people
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.places import find_client, find_site, may_make, missing, same_client, same_site
@@ -46,7 +46,7 @@ class Learner:
         clients = sorted(side.mapped()) if self.mode == "delta" else _clients(side, wanted)
         if reconcile or (self.mode == "full" and not side.links):
             everybody = (user for client in clients for user in halo.users(client))
-            slim = (replace(user, fields=packed(user.fields)) for user in everybody)  # each is looked at once
+            slim = (replace(user, fields=pack(user.fields)) for user in everybody)  # few are looked at twice
             side = replace(side, users=by_id(slim if reconcile else everybody), complete=reconcile)
         elif newcomers:
             side = replace(side, users=self._candidates(found, side, clients, halo))

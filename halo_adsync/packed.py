@@ -36,7 +36,7 @@ class Packed(Mapping[str, str]):
         return texts
 
 
-def packed(texts: Mapping[str, str]) -> Packed:
+def pack(texts: Mapping[str, str]) -> Packed:
     """Pack a mapping."""
     return Packed(json.dumps(dict(texts), ensure_ascii=False, separators=(",", ":")))
 

@@ -172,7 +172,9 @@ class Planner:
             side = replace(side, others=frozenset(state.linked(Record.USER).values()))
         side, learnt = Learner(customer, self._mode, self._services.progress).learn(found, side, halo)
         if counts and about is None and self._mode == "full":
-            side = replace(side, fingerprints=fingerprints(customer, target, state.fingerprints()))
+            known_ones = state.fingerprints()
+            told = fingerprints(customer, target, self._services.program(), known_ones)
+            side = replace(side, fingerprints=told)
         search = Search(customer, self._open, partial(guids_request, known.anchors), now)
         departures = absences(before, found, side, search, run, counts=counts and about is None)
         side = replace(side, departures=replace(departures, keeps=known.keeps))

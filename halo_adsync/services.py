@@ -14,6 +14,7 @@ from halo_adsync.halo.port import Halo
 from halo_adsync.model import Meter
 from halo_adsync.notify import Message
 from halo_adsync.plan.mapping import Target
+from halo_adsync.program import program
 from halo_adsync.state.queue import Requests
 from halo_adsync.state.store import Store
 from halo_adsync.telemetry import Telemetry
@@ -73,5 +74,7 @@ class Services:
     """Sends a notice to the webhook that the customer's file names."""
     now: Callable[[], datetime]
     target: Target
+    program: Callable[[], str] = program
+    """Which program this is: with another, a mapping may come to something else."""
     progress: Progress = silent
     telemetry: Telemetry = field(default_factory=Telemetry)

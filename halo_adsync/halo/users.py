@@ -73,7 +73,7 @@ class UserReader:
         shown = [name for name in self._fields if name.lower() not in left_out]
         for listed in users:
             if listed.general or not left_out & IDENTIFYING:
-                known = {name: listed.fields[name] for name in shown if name in listed.fields}
+                known = {name: listed.fields[name] for name in shown}
                 user: HaloUser | None = replace(listed, fields=known)
             else:
                 record = self.details(listed.id)

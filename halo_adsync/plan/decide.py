@@ -63,7 +63,8 @@ class Decider:
             line = self._linked(subject, link, option)
             if line.kind is Kind.UNCHANGED:
                 subject.forget()
-                self.fingerprints.update([fingerprint] if fingerprint else ())
+                if fingerprint:
+                    self.fingerprints.add(fingerprint)
         elif not subject.desired.fields.get(NAME):
             line = _line(Kind.SKIPPED, subject, NO_NAME)
         else:

@@ -47,6 +47,8 @@ def minds_everybody(customer: Customer, plan: Plan) -> bool:
     It does not where nobody leaves a site, nor where so few do that every limit allows them in any case.
     """
     limits = customer.limits
+    if _number(plan, Kind.CREATE) > limits.create:
+        return True
     leaving = _number(plan, Kind.DEACTIVATE) + _number(plan, Kind.MOVE)
     strict = not (limits.deactivate.percent and limits.deactivate.count and limits.site_percent)
     return leaving > (0 if strict else limits.deactivate.always)

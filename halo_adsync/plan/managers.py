@@ -1,7 +1,6 @@
-"""Managers: who manages whom, and what a mapping may say of somebody's manager. The plan's second pass.
+"""Managers: who manages whom, and what a mapping may say of somebody's manager.
 
-A manager's values are those that the manager's own record in Halo is to have, so they are worked out once all
-records are, and in any order.
+A manager's values are those that the manager's own record in Halo is to have.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

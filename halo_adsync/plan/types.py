@@ -40,6 +40,8 @@ RENAMES = (Kind.RENAME_CLIENT, Kind.RENAME_SITE)
 STRUCTURE = (Kind.CREATE_CLIENT, Kind.CREATE_SITE, *RENAMES)
 SITE = "site"
 """The entry of a change's fields that stands for its place, by name, and is no field of Halo's."""
+FINGERPRINT_BYTES = 16
+"""How long the fingerprint of somebody who is as they should be is: no two of different people are equal."""
 BUCKETS = tuple(kind for kind in Kind if kind not in STRUCTURE)
 AGENT_BUCKETS = tuple(kind for kind in BUCKETS if kind is not Kind.MOVE)
 """The buckets of agents, who stand in no site."""

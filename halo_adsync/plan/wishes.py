@@ -40,7 +40,7 @@ class Subject:
         return self._desired
 
     def forget(self) -> None:
-        """Work the fields out anew if somebody asks once more: of those who stay as they are, nobody does."""
+        """Free the memory; the fields are worked out anew if somebody asks once more."""
         self._desired = None
 
     @property
@@ -91,7 +91,8 @@ class Wishes:
         """Return all that `of` rests on, but for the customer's file and what Halo can store."""
         person = subject.person
         manager = self._of_manager(subject) if self._is_managed(subject) else ""
-        return person.dn, subject.netbios, manager, self._facts.of(person.guid), person.attributes
+        about = (person.guid, person.dn, subject.netbios, person.attributes)
+        return *about, self._facts.of(person.guid), manager
 
     def circles(self) -> Iterator[str]:
         """Yield a sentence for each circle of managers, where the mapping asks for managers."""

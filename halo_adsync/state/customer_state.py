@@ -197,6 +197,10 @@ class CustomerState(Knowledge):
 
         `places`, `anchors` and `footing` are what planning learnt: Halo's clients and sites, which OUs are
         meant, and from where moved OUs are counted; None where that is known already.
+
+        Raises:
+            ConfigurationError: a line is longer than a row may be. Those before it are rows then that no plan
+                has; they go when the run is forgotten.
         """
         work = plan.work()
         lines = (row_of(self.customer, run.id, number, change) for number, change in enumerate(work))

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from itertools import batched
 
+from halo_adsync.errors import RowUnreadable
 from halo_adsync.model import (
     Cursor,
     CustomerId,
@@ -134,18 +135,23 @@ class Knowledge:
             lease.transact(some)
 
     def fingerprints(self) -> frozenset[bytes]:
-        """Return the fingerprints of those who were as they should be."""
+        """Return the fingerprints of those who were as they should be; none where they cannot be read."""
         prefix = known_rows.FINGERPRINTS
-        return known_rows.fingerprints_of(list(self._table.query(self.customer, prefix, rows.after(prefix))))
+        found = list(self._table.query(self.customer, prefix, rows.after(prefix)))
+        try:
+            return known_rows.fingerprints_of(found)
+        except RowUnreadable:
+            return frozenset()
 
     def keep_fingerprints(self, now: frozenset[bytes], before: frozenset[bytes], lease: Lease) -> None:
         """Keep these fingerprints, in the place of those that were kept before."""
         if now == before:
             return
-        kept = list(known_rows.fingerprint_rows(self.customer, now))
-        over = list(known_rows.fingerprint_rows(self.customer, before))[len(kept) :]
+        prefix, kept = known_rows.FINGERPRINTS, list(known_rows.fingerprint_rows(self.customer, now))
+        there = self._table.query(self.customer, prefix, rows.after(prefix), select=["RowKey"])
+        over = sorted({row.key for row in there} - {row.key for row in kept})
         operations = [Operation("put", row) for row in kept]
-        operations += [Operation("delete", replace(row, values={})) for row in over]
+        operations += [Operation("delete", Row(self.customer, key, {})) for key in over]
         for _, some in portions(operations, lambda operation: [operation]):
             lease.transact(some)
 

@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from halo_adsync.model import Cursor, CustomField, Decision, Footing, Keep, Leaver, ObjectGuid, Parked
+from halo_adsync.plan.types import FINGERPRINT_BYTES
 from halo_adsync.state.rows import gathered, pack_text, packed, spread, to_json, unpack_text, unpacked
 from halo_adsync.state.shapes import build, moment, reads
 from halo_adsync.state.table import Row
 
 FINGERPRINTS = "unchanged|"
 """How the keys of their rows begin."""
-SIZE = 16
-"""Bytes of one, of which a row holds a whole number."""
 
 
 def _row(customer: str, key: str, kept: Any) -> Row:
@@ -41,7 +40,7 @@ def cursors_of(row: Row) -> dict[str, Cursor]:
 
 
 def fingerprint_rows(customer: str, fingerprints: Iterable[bytes]) -> Iterator[Row]:
-    """Write fingerprints of 16 bytes, as many in a row as it holds."""
+    """Write fingerprints, as many in a row as it holds: a whole number, for 64 KiB are."""
     for number, values in enumerate(spread(b"".join(sorted(fingerprints)))):
         yield Row(customer, f"{FINGERPRINTS}{number:04d}", values)
 
@@ -50,7 +49,7 @@ def fingerprint_rows(customer: str, fingerprints: Iterable[bytes]) -> Iterator[R
 def fingerprints_of(rows: Sequence[Row]) -> frozenset[bytes]:
     """Read fingerprints."""
     data = gathered(rows)
-    return frozenset(data[at : at + SIZE] for at in range(0, len(data), SIZE))
+    return frozenset(data[at : at + FINGERPRINT_BYTES] for at in range(0, len(data), FINGERPRINT_BYTES))
 
 
 def decision_key(guid: str) -> str:

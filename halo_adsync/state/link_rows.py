@@ -47,7 +47,7 @@ def goes_on(row: Row) -> bool:
 def link_of(row: Row) -> Link:
     """Read a link."""
     head, _, text = unpack_text("data", row.values).partition("\n")
-    user, client, site, active, dn = known = json.loads(head)
+    user, client, site, active, dn = known = json.loads(head)[: len(_HEAD)]
     fields = json.loads(text)
     are_texts = type(fields) is dict and set(map(type, fields.values())) <= {str}
     if not are_texts or tuple(map(type, known)) != _HEAD:

@@ -31,7 +31,7 @@ from halo_adsync.state.lines import Line, Settled
 from halo_adsync.state.rows import TEXT_CHUNK
 from halo_adsync.state.runs import Run, Status
 from halo_adsync.state.store import CUSTOMERS, Store
-from halo_adsync.state.table import MAX_OPERATIONS, Row
+from halo_adsync.state.table import MAX_OPERATIONS, Operation, Row
 from tests.contract.storage import (
     CONTOSO,
     MIXED,
@@ -283,6 +283,17 @@ def test_what_is_known_is_read_without_links_and_plans(state: CustomerState, sto
     watched = Store(Watched(storage_table), state._now).of(CONTOSO)
     watched.known()
     assert sorted(read) == ["anchors", "lease"]
+
+
+def test_fingerprints_that_cannot_be_read_are_none(state: CustomerState, storage_table: AnyTable) -> None:
+    """They only spare work; and the next ones take their place."""
+    lease = state.lease(run_id(0))
+    for number in (0, 7):
+        row = Row(CONTOSO, f"{known_rows.FINGERPRINTS}{number:04d}", {"data0": "no bytes"})
+        storage_table.transact(CONTOSO, [Operation("put", row)])
+    assert state.fingerprints() == frozenset()
+    state.keep_fingerprints(frozenset({bytes(16)}), frozenset(), lease)
+    assert state.fingerprints() == {bytes(16)}
 
 
 @pytest.mark.parametrize("more", [-1, 0, 1, TEXT_CHUNK])

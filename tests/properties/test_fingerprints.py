@@ -46,6 +46,7 @@ class World:
     managers: Mapping[int, int]
     entra: Mapping[ObjectGuid, EntraAccount]
     links: Mapping[ObjectGuid, Link]
+    program: str = "one"
 
     def survey(self) -> Survey:
         """Return what the directory asks for."""
@@ -54,7 +55,7 @@ class World:
 
     def plan(self, known: frozenset[bytes] | None) -> Plan:
         """Return the plan, with these fingerprints or without any."""
-        told = None if known is None else fingerprints(self.who, self.target, known)
+        told = None if known is None else fingerprints(self.who, self.target, self.program, known)
         halo: HaloSide = replace(side(*self.links.values()), fingerprints=told)
         return make_plan(self.who, self.survey(), halo, "full")
 
@@ -170,6 +171,24 @@ def test_a_plan_is_the_same_with_the_fingerprints_of_an_earlier_one(
     known = world.plan(frozenset()).fingerprints
     now = data.draw(CHANGES[changed](world))
     assert bare(now.plan(known)) == bare(now.plan(None))
+
+
+@given(worlds())
+@settings(max_examples=20, deadline=None)
+def test_another_program_takes_nothing_for_granted(world: World) -> None:
+    """What its mapping comes to may be something else."""
+    made = world.plan(frozenset())
+    again = replace(world, program="another").plan(made.fingerprints)
+    assert not again.fingerprints & made.fingerprints
+    assert bare(again) == bare(made)
+
+
+def test_nobody_has_the_fingerprint_of_another() -> None:
+    """Not even whose name, attributes and record are the same: a mapping may say the GUID."""
+    twins = {number: replace(person(number), dn=person(1).dn, attributes={"cn": "x"}) for number in (1, 2)}
+    links = {guid(number): link(number, 1000 + number, name="x") for number in (1, 2)}
+    world = World(mapping({"name": "cn"}), Target(), twins, {}, {}, links)
+    assert len(world.plan(frozenset()).fingerprints) == len(twins)
 
 
 @given(worlds())

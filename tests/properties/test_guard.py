@@ -124,7 +124,8 @@ def departures(draw: st.DrawFn, kind: Kind) -> tuple[Ground, list[Change]]:
         st.lists(st.sampled_from(active), min_size=1, max_size=6, unique_by=lambda link: link.guid)
     )
     lines = [Change(kind, one.guid, one.dn, "r", user=one.user, place="site 21", base=one) for one in leaving]
-    return ground, lines
+    new = [Change(Kind.CREATE, guid(100 + number), "CN=x", "r") for number in range(draw(st.integers(0, 9)))]
+    return ground, lines + new
 
 
 @pytest.mark.parametrize("kind", [Kind.DEACTIVATE, Kind.MOVE])

@@ -29,6 +29,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     "errors": (),
     "loopback": (),
     "packed": (),
+    "program": (),
     "yaml_text": ("errors",),
     "customer": (
         "model",
@@ -65,6 +66,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
         "customer",
         "customer_login",
         "plan.mapping",
+        "program",
         "directory.port",
         "entra.port",
         "halo.port",
