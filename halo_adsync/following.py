@@ -50,14 +50,15 @@ class Followed:
         """Return the cursors to keep once the run has got through.
 
         One of a domain controller that did not answer the read as well is of no use: what it says has changed
-        may not have reached the one that did. A read of everybody finds out what is to be watched.
+        may not have reached the one that did. A read finds out what is to be watched; one of everybody also
+        what is not to be any more.
         """
         kept = {}
         for read in reads:
             cursor = self.cursors.get(read.directory)
             if cursor is not None and cursor.server == read.server:
-                watched = tuple(sorted(read.watched)) if self.concerned is None else cursor.watched
-                kept[read.directory] = replace(cursor, watched=watched)
+                before = () if self.concerned is None else cursor.watched
+                kept[read.directory] = replace(cursor, watched=tuple(sorted({*before, *read.watched})))
         return kept
 
 

@@ -17,6 +17,7 @@ from devstack.directory.filters import compile_filter
 from devstack.directory.protocol import (
     DIRSYNC,
     DOMAIN_SCOPE,
+    EXTENDED_DN,
     NO_SUCH_OBJECT,
     PAGED,
     SHOW_DELETED,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _BASE, _ONE, _SUBTREE = 0, 1, 2
 _ENTRY, _REFERENCE, _CONTROLS = 0x64, 0x73, 0xA0
+_LINKS = frozenset({"member", "memberof", "manager", "directreports"})
 _HIDDEN = frozenset({"userpassword", "unicodepwd"})
 _RANGE = re.compile(r"(?P<name>[^;]+);range=(?P<first>\d+)-(?P<last>\d+|\*)", re.IGNORECASE)
 
@@ -94,8 +96,10 @@ class Searcher:
         Raises:
             OperationError: the base does not exist, or a cookie is not one of this connection's.
         """
+        extended = EXTENDED_DN in controls
         if DIRSYNC in controls:
-            return self._changes(request, DirSync.decode(controls[DIRSYNC], request.base, self._tree))
+            dirsync = DirSync.decode(controls[DIRSYNC], request.base, self._tree)
+            return self._changes(request, dirsync, extended=extended)
         size, cookie = _paging(controls)
         references: list[bytes] = []
         if cookie:
@@ -114,14 +118,18 @@ class Searcher:
             page, rest = found[:limit], found[limit:]
             code = SIZE_LIMIT_EXCEEDED if rest else SUCCESS
         with self._tree.lock:
-            entries = [_encode(entry, self._select(entry, request.wanted)) for entry in page]
+            found_of = ((entry, self._select(entry, request.wanted)) for entry in page)
+            entries = [self._encode(entry, selected, extended=extended) for entry, selected in found_of]
         return [*entries, *references], code, answer_controls
 
-    def _changes(self, request: Request, dirsync: DirSync) -> tuple[list[bytes], int, bytes]:
+    def _changes(
+        self, request: Request, dirsync: DirSync, *, extended: bool
+    ) -> tuple[list[bytes], int, bytes]:
         with self._tree.lock:  # what changes meanwhile is told the next time
             found = self._matches(request, deleted=True)
             part, control = dirsync.answer(self._tree, found, request.wanted, self._limits.changes)
-            return [_encode(entry, selected) for entry, selected in part], SUCCESS, control
+            told = [self._encode(entry, selected, extended=extended) for entry, selected in part]
+            return told, SUCCESS, control
 
     def _resume(self, cookie: bytes) -> list[Object]:
         found = self._open_pages.pop(cookie, None)
@@ -198,6 +206,21 @@ class Searcher:
     def _spans_partitions(self, request: Request) -> bool:
         return request.scope == _SUBTREE and names.key(request.base) == names.key(self._tree.base_dn)
 
+    def _encode(self, entry: Object, selected: Iterable[Selected], *, extended: bool) -> bytes:
+        attributes = []
+        for name, values in selected:
+            is_link = extended and name.lower().partition(";")[0] in _LINKS
+            shown = [self._extended(value.decode()).encode() for value in values] if is_link else values
+            encoded = ber.element(ber.SET, *(ber.octets(value) for value in shown))
+            attributes.append(ber.element(ber.SEQUENCE, ber.octets(name), encoded))
+        dn = self._extended(entry.dn) if extended else entry.dn
+        return ber.element(_ENTRY, ber.octets(dn), ber.element(ber.SEQUENCE, *attributes))
+
+    def _extended(self, dn: str) -> str:
+        """Put an object's GUID before its name (MS-ADTS, 3.1.1.3.4.1.5)."""
+        there = self._tree.find(dn)
+        return f"<GUID={uuid.UUID(bytes_le=there.get('objectguid')[0])}>;{dn}" if there else dn
+
     def _select(self, entry: Object, wanted: list[str]) -> Iterator[Selected]:
         everything = not wanted or "*" in wanted
         if everything:
@@ -236,18 +259,6 @@ class Searcher:
             yield name, []
         shown = "*" if end == len(values) - 1 else str(end)
         yield f"{name};range={first}-{shown}", values[first : end + 1]
-
-
-def _encode(entry: Object, selected: Iterable[Selected]) -> bytes:
-    attributes = [
-        ber.element(
-            ber.SEQUENCE,
-            ber.octets(name),
-            ber.element(ber.SET, *(ber.octets(value) for value in values)),
-        )
-        for name, values in selected
-    ]
-    return ber.element(_ENTRY, ber.octets(entry.dn), ber.element(ber.SEQUENCE, *attributes))
 
 
 def is_resumed(controls: Controls) -> bool:

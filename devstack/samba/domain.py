@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ldap3 import BASE, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server, Tls
+from ldap3 import BASE, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server, Tls
 
 from devstack.certificates import CertificateAuthority
 from devstack.directory.edits import Attributes, Edits, as_bytes
@@ -150,6 +150,16 @@ class SambaDomain(Edits):
         """Replace the values of the named attributes; None or an empty list clears one."""
         prepared = _with_password({name: as_bytes(values) for name, values in changes.items()})
         self._admin.modify(dn, {name: [(MODIFY_REPLACE, values)] for name, values in prepared.items()})
+
+    def set_members(self, group_dn: str, members: Iterable[str]) -> None:
+        """Let a group have exactly these members; who stays is not written again, as a replacement would."""
+        there = {value.decode().lower(): value.decode() for value in self.values(group_dn, "member")}
+        wanted = {dn.lower(): dn for dn in members}
+        joined = [dn for key, dn in wanted.items() if key not in there]
+        left = [dn for key, dn in there.items() if key not in wanted]
+        changes = [(kind, dns) for kind, dns in ((MODIFY_ADD, joined), (MODIFY_DELETE, left)) if dns]
+        if changes:
+            self._admin.modify(group_dn, {"member": changes})
 
     def move(self, dn: str, new_dn: str) -> None:
         """Rename an object, move it, or both; whatever stands below it follows."""

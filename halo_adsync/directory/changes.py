@@ -22,7 +22,7 @@ from ldap3.protocol.microsoft import DirSyncControlRequestValue
 from pyasn1.codec.ber import encoder
 
 from halo_adsync.directory.connection import ServerFailedError, Session, Take
-from halo_adsync.directory.dn import parse_dn
+from halo_adsync.directory.dn import extended_dn, parse_dn
 from halo_adsync.directory.entry import (
     GUID,
     HIGHEST_USN,
@@ -30,19 +30,17 @@ from halo_adsync.directory.entry import (
     INVOCATION,
     MANAGER,
     MEMBER,
-    MEMBER_OF,
     PEOPLE,
     SERVER,
     SETTINGS,
     RawEntry,
     escape_filter_value,
     guid_from_bytes,
-    nested_groups_filter,
 )
 from halo_adsync.directory.filters import attributes_of, both
+from halo_adsync.directory.memberships import MOST, below, came_back, joined_or_left
 from halo_adsync.directory.port import Changes, Watch
 from halo_adsync.directory.results import failure_reason
-from halo_adsync.directory.staff import GUIDS_AT_ONCE, guids_filter
 from halo_adsync.model import Cursor, ObjectGuid
 
 DIRSYNC, USN = "dirsync", "usn"
@@ -64,6 +62,10 @@ _WATCHED = (
     "(objectClass=container)(objectClass=group))"
 )
 _ALWAYS = IDENTITY | {"name", "parentGUID", "objectClass", "isDeleted", "isCriticalSystemObject", MEMBER}
+_SELF = {"name", "isdeleted"}
+"""What is told of a group or container that was itself renamed, moved, deleted or restored."""
+_EXTENDED_DN = ("1.2.840.113556.1.4.529", False, bytes.fromhex("3003020101"))
+"""Names with the GUIDs of their objects, in text: who left is found whatever became of the name."""
 _REFUSALS = {
     RESULT_INSUFFICIENT_ACCESS_RIGHTS,
     RESULT_UNAVAILABLE_CRITICAL_EXTENSION,
@@ -106,10 +108,22 @@ class Follower:
             position = self._follow(since.method, since.position, found.note)
         except RefusedError as refused:
             return Changes(self._born(here), everybody=f"{here[0]} does not go on from the cursor: {refused}")
-        if not found.everybody and self._stand_in(found.groups, found.watched):
-            found.everybody = "a group came back into one that people depend on"
-        people = found.people | (self._reports(found.names) if self._watch.managers else set())
-        return Changes(replace(since, position=position), frozenset(people), found.everybody)
+        return self._concerned(replace(since, position=position), found)
+
+    def _concerned(self, cursor: Cursor, found: "_Found") -> Changes:
+        """Return whom that concerns which was found, and the cursor after it."""
+        if found.everybody:
+            return Changes(cursor, everybody=found.everybody)
+        members = found.members | came_back(self._session, self._domain, found.groups, found.watched)
+        lower = below(self._session, self._domain, frozenset(members))
+        if lower.is_too_much():
+            return Changes(cursor, everybody=f"changes of groups concern more than {MOST} people")
+        if lower.groups:
+            cursor = replace(cursor, watched=tuple(sorted({*cursor.watched, *lower.groups})))
+        people = found.people | (members - lower.groups) | lower.people.keys()
+        if self._watch.managers:
+            people |= self._reports([*found.names, *lower.people.values()])
+        return Changes(cursor, frozenset(people))
 
     @cached_property
     def _here(self) -> tuple[str, str] | None:
@@ -136,10 +150,9 @@ class Follower:
     def _by_dirsync(self, position: str, take: Take) -> str:
         cookie, more = base64.b64decode(position), True
         while more:
-            control = (_DIRSYNC, True, _dirsync_value(cookie))
-            result = self._session.stream(
-                self._domain, _WATCHED, sorted(_ALWAYS | self._attributes), take, [control]
-            )
+            controls = [(_DIRSYNC, True, _dirsync_value(cookie)), _EXTENDED_DN]
+            wanted = sorted(_ALWAYS | self._attributes)
+            result = self._session.stream(self._domain, _WATCHED, wanted, take, controls)
             if result["result"] in _REFUSALS:
                 raise RefusedError(failure_reason(result))
             answer = result.get("controls", {}).get(_DIRSYNC)
@@ -167,16 +180,6 @@ class Follower:
         there = self._session.find(f"CN=Deleted Objects,{self._domain}", (GUID,), deleted=True)
         return there is not None and GUID.lower() in there.attributes
 
-    def _stand_in(self, groups: set[ObjectGuid], watched: frozenset[ObjectGuid]) -> bool:
-        """Tell whether one of these, as far as they are groups, is a member of a watched one."""
-        outer: set[str] = set()
-        for some in batched(sorted(groups if watched else ()), GUIDS_AT_ONCE, strict=False):
-            asked = nested_groups_filter(guids_filter(some))
-            for page in self._session.pages(self._domain, asked, (GUID, MEMBER_OF)):
-                outer.update(name for entry in page for name in entry.texts(MEMBER_OF))
-        found = (self._session.find(name, (GUID,)) for name in sorted(outer))
-        return any(entry.guid in watched for entry in found if entry is not None)
-
     def _reports(self, names: list[str]) -> set[ObjectGuid]:
         """Return who names one of these as their manager."""
         found: set[ObjectGuid] = set()
@@ -193,25 +196,36 @@ class _Found:
     def __init__(self, watched: frozenset[ObjectGuid]) -> None:
         self.people: set[ObjectGuid] = set()
         self.names: list[str] = []
+        self.members: set[ObjectGuid] = set()
+        """Who joined or left a watched group, be it a person or a group."""
         self.groups: set[ObjectGuid] = set()
-        """Who may be groups that came back from the recycle bin; what they stand in is not told then."""
+        """Who may be groups that came back from the recycle bin."""
         self.everybody = ""
         self.watched = watched
 
     def note(self, entry: RawEntry) -> None:
         """Take one changed object in."""
-        classes = {value.lower() for value in entry.attributes.get("objectclass", ())}
         if entry.guid in self.watched:
-            self.everybody = self.everybody or "a group or container that people depend on was changed"
+            self._note_watched(entry)
             return
-        if is_ou(entry.dn):
+        _, dn = extended_dn(entry.dn)
+        if is_ou(dn):
             self.everybody = self.everybody or "an OU was made, changed, moved or deleted"
             return
+        classes = {value.lower() for value in entry.attributes.get("objectclass", ())}
         if b"group" in classes or entry.attributes.get("isdeleted") == ():
             self.groups.add(entry.guid)
         if MEMBER not in entry.attributes and b"group" not in classes:
             self.people.add(entry.guid)
-            self.names.append(entry.dn)
+            self.names.append(dn)
+
+    def _note_watched(self, entry: RawEntry) -> None:
+        """Of a group it may be told who joined and who left; nobody knows whom anything else concerns."""
+        members = joined_or_left(entry)
+        if members is None or not _SELF.isdisjoint(entry.attributes):
+            self.everybody = self.everybody or "a group or container that people depend on was changed"
+        else:
+            self.members |= members
 
 
 def is_ou(dn: str) -> bool:

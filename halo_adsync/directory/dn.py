@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from halo_adsync.model import DistinguishedName
+from halo_adsync.model import DistinguishedName, ObjectGuid
 
 type Ava = tuple[str, str]
 """One attribute type and its value, both as plain text: nothing is escaped."""
@@ -21,6 +21,9 @@ _PAIR = re.compile(
     [ ]* (?P<separator> [,+] | \Z )
     """,
     re.VERBOSE | re.DOTALL,
+)
+_EXTENDED = re.compile(
+    r"<GUID=([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})>;(?:<SID=[^>]*>;)?(.*)", re.DOTALL
 )
 _ESCAPE = re.compile(rb"\\([0-9A-Fa-f]{2}|.)", re.DOTALL)
 _TO_ESCAPE = re.compile(r'^[ #]|[ ]\Z|["+,;<=>\\\x00]')
@@ -46,6 +49,17 @@ def parse_dn(dn: str) -> tuple[Rdn, ...]:
             rdns.append(tuple(pairs))
             pairs = []
     return tuple(rdns)
+
+
+def extended_dn(text: str) -> tuple[ObjectGuid | None, DistinguishedName]:
+    """Take an extended name apart: the object's GUID, and its plain name (Microsoft: MS-ADTS, 3.1.1.3.4.1.5).
+
+    A name that is plain already has no GUID.
+    """
+    match = _EXTENDED.fullmatch(text)
+    if match is None:
+        return None, DistinguishedName(text)
+    return ObjectGuid(match[1].lower()), DistinguishedName(match[2])
 
 
 def format_dn(rdns: Iterable[Rdn]) -> DistinguishedName:

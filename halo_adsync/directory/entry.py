@@ -57,6 +57,7 @@ __all__ = [
     "guid_from_bytes",
     "guid_to_bytes",
     "is_group",
+    "members_of_any_kind_filter",
     "nested_groups_filter",
     "netbios_filter",
     "parent_dn",
@@ -233,6 +234,11 @@ def person_filter(key: str) -> str:
 def groups_in_group_filter(dn: str) -> str:
     """Return the filter for the groups that are direct members of a group."""
     return f"(&(objectClass=group)(memberOf={escape_filter_value(dn)}))"
+
+
+def members_of_any_kind_filter(dn: str) -> str:
+    """Return the filter for the people and the groups that are direct members of a group."""
+    return f"(&(|{PEOPLE}(objectClass=group))({MEMBER_OF}={escape_filter_value(dn)}))"
 
 
 def nested_groups_filter(candidates: str) -> str:

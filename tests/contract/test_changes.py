@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from devstack.directory import Directory
 from devstack.samba import SambaDomain
 from halo_adsync.directory.ldap import LdapDirectory
 from halo_adsync.directory.port import Changes, ReadRequest, Watch
@@ -137,23 +136,6 @@ def test_another_manager_is_a_change(directory_stand: DirectoryStand, directory_
             assert guid_of(directory_stand, ann) in following.next().people
 
 
-def test_a_watched_group_concerns_everybody_and_another_nobody(
-    directory_stand: DirectoryStand, directory_ou: str, following: Following
-) -> None:
-    """Its members changed, and whoever left is not named by any account."""
-    ann = directory_stand.person("Ann", directory_ou)
-    mark = next(directory_stand.numbers)
-    group, other = (directory_stand.edits.add_group(f"G{mark}-{n}", directory_ou, [ann]) for n in "12")
-    with directory_stand.open() as directory:
-        read = directory.read(ReadRequest(frozenset(), groups=(group,), person=ann), lambda _: None)
-    following.next()
-    following.cursor = replace(following.cursor, watched=tuple(read.watched))
-    directory_stand.edits.set_members(other, [])
-    assert following.next() == Changes(following.cursor)
-    directory_stand.edits.set_members(group, [])
-    assert "group" in following.next().everybody
-
-
 def test_who_is_restored_is_heard_of(
     directory_stand: DirectoryStand, directory_ou: str, following: Following
 ) -> None:
@@ -169,30 +151,6 @@ def test_who_is_restored_is_heard_of(
         directory_stand.edits.restore(binary, f"{dn.split(',')[0]} again,{directory_ou}")
         changes = following.next()
         assert (changes.everybody, guid in changes.people) == ("", dn is ann)
-
-
-@pytest.mark.parametrize("method", ["auto", "usn"])
-def test_a_group_that_comes_back_into_a_watched_one_concerns_everybody(
-    directory_demo: tuple[DirectoryStand, Directory], method: str
-) -> None:
-    """From the recycle bin, with all that it had: the outer one's change is not told."""
-    stand, server = directory_demo
-    server.has_recycle_bin = True
-    ou = server.add_ou("People")
-    ann = stand.person("Ann", ou)
-    nested, loose = (server.add_group(name, ou, [ann]) for name in ("Nested", "Loose"))
-    outer = server.add_group("Outer", ou, [nested])
-    server.add_group("Another", ou, [nested, loose])
-    guids = {dn: server.values(dn, "objectGUID")[0] for dn in (loose, nested)}
-    for dn in guids:
-        server.delete(dn)
-    with stand.open() as directory:
-        read = directory.read(ReadRequest(frozenset(), groups=(outer,)), lambda _: None)
-        following = Following(directory, replace(WATCH, method=method))
-        following.cursor = replace(following.cursor, watched=tuple(read.watched))
-        for dn, is_in_a_watched_one in ((loose, False), (nested, True)):
-            server.restore(guids[dn], dn)
-            assert ("a group came back" in following.next().everybody) is is_in_a_watched_one
 
 
 def test_an_ou_concerns_everybody(

@@ -80,6 +80,24 @@ def test_an_ou_that_changes_makes_it_a_full_run(settled: Stage, directory: Direc
     assert go(settled, mode="delta").mode == "delta"
 
 
+def test_a_container_that_somebody_moves_into_is_watched_from_then_on(
+    settled: Stage, directory: Directory
+) -> None:
+    """It is no OU, and who stands in it may be somewhere else when it is moved; until it is empty."""
+    box, moved, name = f"CN=Box,{PEOPLE}", f"CN=Crate,{PEOPLE}", dn(1).partition(",OU=")[0]
+    watched = settled.state.known().cursors["corp"].watched
+    directory.add(box, {"objectClass": ["top", "container"]})
+    directory.move(dn(1), f"{name},{box}")
+    assert go(settled, mode="delta").mode == "delta"
+    directory.move(box, moved)
+    assert go(settled, mode="delta").mode == "full"
+    directory.move(f"{name},{moved}", dn(1))
+    assert go(settled, mode="delta").mode == "delta"
+    directory.add_ou("New", PEOPLE)
+    assert go(settled, mode="delta").mode == "full"
+    assert settled.state.known().cursors["corp"].watched == watched
+
+
 def test_another_customer_file_makes_it_a_full_run(settled: Stage) -> None:
     """Whom a new rule touches is known only when everybody is read."""
     rules(settled, policy="upsert_only")

@@ -30,6 +30,7 @@ SELDOM = ("clear", "login", "rename", "disable", "enable", "delete", "restore", 
 OUS = ("add_ou", "rename_ou", "move_ou", "return_ou", "delete_ou")
 GROUPS = ("join", "join", "leave", "leave", "nest", "rename_group", "delete_group", "restore_group")
 WHAT = st.sampled_from((*OFTEN, *OFTEN, *SELDOM, *OUS, *GROUPS))
+IN_GROUPS = st.tuples(st.sampled_from(("join", "leave", "nest")), st.integers(0, 7), st.integers(0, 7))
 STEPS = st.lists(st.tuples(WHAT, st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=16)
 
 
@@ -312,6 +313,27 @@ def seen(stage: Stage) -> set[tuple[object, ...]]:
     }
 
 
+def begin(stand: DirectoryStand, halo: SimulatedHalo, time: Time, delta: str) -> tuple[Domain, Stage]:
+    """Return a part of the directory where nothing has happened yet, and a customer who has it in Halo."""
+    number = next(stand.numbers)
+    domain = Domain(stand.edits, stand.edits.add_ou(f"History {number}"), str(number))
+    halo.reset()
+    followed = stage_of(stand, domain, halo, time, delta)
+    assert go(followed).status is Status.OK
+    return domain, followed
+
+
+def same_as_from_nothing(stand: DirectoryStand, domain: Domain, followed: Stage, halo: SimulatedHalo) -> None:
+    """Assert that a full run into an empty Halo ends the same, and that one into this one finds nothing."""
+    halo.reset()
+    anew = stage_of(stand, domain, halo, followed.time, "off")
+    assert go(anew).status is Status.OK
+    assert seen(followed) == seen(anew)
+    followed.halo.forget_requests()
+    assert go(followed).status is Status.OK
+    assert followed.writes() == [], "a full run found something that the deltas had missed"
+
+
 @pytest.fixture(scope="module")
 def halos() -> Iterator[tuple[SimulatedHalo, SimulatedHalo, Time]]:
     """Two Halos by one clock."""
@@ -326,6 +348,27 @@ def small_answers(directory_stand: DirectoryStand, monkeypatch: pytest.MonkeyPat
     if isinstance(directory_stand.edits, Directory):
         for limit, number in (("page", 4), ("values", 2), ("changes", 3)):
             monkeypatch.setattr(directory_stand.edits.limits, limit, number)
+
+
+@pytest.mark.usefixtures("small_answers")
+@pytest.mark.timeout(0 if SOAK else 300)
+def test_members_who_come_and_go_need_no_full_run(
+    directory_stand: DirectoryStand, halos: tuple[SimulatedHalo, SimulatedHalo, Time]
+) -> None:
+    """DirSync names who joined or left the groups of scope and placement, and the groups within them."""
+
+    @settings(max_examples=HISTORIES // 5 + 1, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(steps=st.lists(IN_GROUPS, min_size=1, max_size=12))
+    def holds(steps: list[tuple[str, int, int]]) -> None:
+        one, other, time = halos
+        domain, followed = begin(directory_stand, one, time, "auto")
+        for step in steps:
+            domain.do(*step)
+            run = go(followed, mode="delta")
+            assert (run.mode, run.status, run.warnings) == ("delta", Status.OK, ())
+        same_as_from_nothing(directory_stand, domain, followed, other)
+
+    holds()
 
 
 @pytest.mark.parametrize("delta", ["auto", "usn"])
@@ -343,14 +386,9 @@ def test_deltas_end_where_a_full_run_from_nothing_does(
     @given(steps=STEPS, has_recycle_bin=st.booleans())
     def holds(steps: list[tuple[str, int, int]], *, has_recycle_bin: bool) -> None:
         one, other, time = halos
-        number = next(directory_stand.numbers)
         if isinstance(directory_stand.edits, Directory):
             directory_stand.edits.has_recycle_bin = has_recycle_bin
-        top = directory_stand.edits.add_ou(f"History {number}")
-        domain = Domain(directory_stand.edits, top, str(number))
-        one.reset()
-        followed = stage_of(directory_stand, domain, one, time, delta)
-        assert go(followed).status is Status.OK
+        domain, followed = begin(directory_stand, one, time, delta)
         for what, first, second in [*steps, ("run", 0, 0)]:
             if what != "run":
                 domain.do(what, first, second)
@@ -358,13 +396,7 @@ def test_deltas_end_where_a_full_run_from_nothing_does(
             run = go(followed, mode="delta")
             assert run.status is Status.OK, run.message
             modes.append(run.mode)
-        other.reset()
-        anew = stage_of(directory_stand, domain, other, time, "off")
-        assert go(anew).status is Status.OK
-        assert seen(followed) == seen(anew)
-        followed.halo.forget_requests()
-        assert go(followed).status is Status.OK
-        assert followed.writes() == [], "a full run found something that the deltas had missed"
+        same_as_from_nothing(directory_stand, domain, followed, other)
 
     holds()
     assert "delta" in modes

@@ -116,6 +116,29 @@ def test_agents_come_with_teams_and_roles_and_then_nothing_is_asked(desk: Desk) 
     assert (agents(again), desk.halo.requests) == ({"unchanged": COUNT}, [])
 
 
+def test_members_of_agents_groups_who_come_and_go_need_no_full_run(desk: Desk, directory: Directory) -> None:
+    """Who gets another role or team, is an agent from now on or none any more, through nested groups."""
+    assert desk.run(mode="delta").mode == "full"
+    lowest = f"CN=Lowest,{STAFF}"
+    steps = [
+        (ADMINS, [account(2)], {"update": 2}),
+        (SECOND_LINE, [account(1), account(3)], {"update": 2}),
+        (lowest, [account(number) for number in range(1, COUNT)], {"deactivate": 1}),
+        (lowest, [account(number) for number in range(COUNT)], {"reactivate": 1}),
+        (AGENTS, [account(number) for number in range(4)], {"deactivate": 3}),
+    ]
+    for group, members, expected in steps:
+        directory.set_members(group, members)
+        desk.wait(1)
+        run = desk.run(mode="delta")
+        changed = {name: number for name, number in agents(run).items() if name != "unchanged"}
+        assert (run.mode, run.status, changed) == ("delta", Status.OK, expected)
+        desk.wait(1)
+        desk.halo.forget_requests()
+        assert set(agents(desk.run())) <= {"unchanged", "skipped", "held"}
+        assert desk.writes() == []
+
+
 def test_nobody_is_created_unless_asked_for(desk: Desk) -> None:
     """Creation is off by default; the plan says so of each."""
     desk.with_agents(create=False)

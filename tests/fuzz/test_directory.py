@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from devstack.directory import ber
 from halo_adsync.directory.ber import DamagedAnswerError, messages, search_entry
+from halo_adsync.directory.dn import extended_dn
 from halo_adsync.directory.entry import (
     RawEntry,
     attribute_value,
@@ -19,6 +20,7 @@ from halo_adsync.directory.entry import (
     parse_dn,
     person_filter,
 )
+from halo_adsync.directory.memberships import joined_or_left
 from halo_adsync.directory.people import PersonCodec
 from halo_adsync.directory.results import bind_reason, failure_reason
 from halo_adsync.directory.tree import build_tree, dn_key
@@ -42,6 +44,7 @@ NAMES = (
 )
 PUNCTUATION = st.text('CN=ou,+"\\#;<> 0aé\n\0', max_size=12)
 DNS = broken_text(NAMES, TEXTS | PUNCTUATION)
+EXTENDED = [f"<GUID={PARENT}>;{sid}{name}" for sid in ("", "<SID=S-1-5-21-1>;") for name in NAMES]
 
 BYTES = st.sampled_from([
     b"", b" ", b"0", b"-1", b"512", b"514", b"9" * 5_000, b"1_0", b"\xff\xfe", b"\x01\x05" + bytes(26),
@@ -63,7 +66,16 @@ ACCOUNT: Mapping[str, Any] = {
 }
 KEPT = ("displayname", "mail", "objectsid", "pwdlastset", "whencreated", "usercertificate", "member")
 ATTRIBUTE_NAMES = st.sampled_from(
-    [*ACCOUNT, "objectguid", "MEMBER;range=0-*", "member;range=0-" + "9" * 5_000, "accountexpires", ";;"]
+    [
+        *ACCOUNT,
+        "objectguid",
+        "member;range=0-0",
+        "member;range=1-1",
+        "MEMBER;range=0-*",
+        "member;range=0-" + "9" * 5_000,
+        "accountexpires",
+        ";;",
+    ]
 )
 ATTRIBUTES = st.tuples(
     mutated(dict(ACCOUNT), junk=VALUES).filter(lambda data: isinstance(data, dict)),
@@ -87,6 +99,13 @@ MORE = st.lists(
     st.tuples(DNS | st.sampled_from(NAMES[:3]), st.fixed_dictionaries({"objectGUID": VALUES})), max_size=4
 )
 CONTAINERS = MORE | MORE.map(lambda more: [*TREE, *more])
+
+
+def check_extended(given: str, value: tuple[str | None, str]) -> None:
+    """A name with a GUID is taken apart, and any other is left whole."""
+    guid, dn = value
+    assert given.endswith(dn)
+    assert (guid is None) is (dn == given)
 
 
 def entry(given: tuple[str, Mapping[str, Sequence[bytes]]]) -> RawEntry:
@@ -199,6 +218,10 @@ DECODERS = (
             lambda given: attribute_value(*given), AttributeValue | None),
     Decoder("LDAP: names", DNS, parse_dn, tuple[tuple[tuple[str, str], ...], ...], ValueError, check_name,
             known=("x" * 9_000,)),
+    Decoder("LDAP: names with GUIDs", broken_text(EXTENDED, DNS), extended_dn, tuple[str | None, str],
+            law=check_extended, known=(f"<GUID={PARENT}>;<SID=" + "S" * 9_000,)),
+    Decoder("LDAP: who joined or left a group", ENTRIES, lambda given: joined_or_left(entry(given)),
+            frozenset[str] | None, IncompleteRead, known=((BASE, {"member;range=1-1": [b"\xff"]}),)),
     Decoder("LDAP: filters", FILTERS, checked_filter, str, ConfigurationError, check_filter,
             known=("(" * 9_000,)),
     Decoder("LDAP: who is asked for", TEXTS | DNS,

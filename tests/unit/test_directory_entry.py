@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from halo_adsync.directory.dn import extended_dn
 from halo_adsync.directory.entry import (
     AccountControl,
     RawEntry,
@@ -24,6 +25,7 @@ from halo_adsync.directory.entry import (
     people_filter,
     sid_from_bytes,
 )
+from halo_adsync.directory.memberships import joined_or_left
 from halo_adsync.directory.people import PersonCodec
 from halo_adsync.directory.tree import build_tree
 from halo_adsync.errors import ConfigurationError, IncompleteRead
@@ -357,3 +359,34 @@ def test_tree_without_its_base_is_an_error() -> None:
     """A base that is no container, or cannot be seen, leaves nothing to rely on."""
     with pytest.raises(IncompleteRead, match="OU=Gone"):
         build_tree([container("DC=corp", 1)], "OU=Gone,DC=corp")
+
+
+GUID = "5f2c1de0-8f0e-4c63-9f0d-0a1b2c3d4e5f"
+
+
+@pytest.mark.parametrize("sid", ["", "<SID=S-1-5-21-1-2-3-1105>;"])
+def test_names_with_guids(sid: str) -> None:
+    """The GUID is taken off whatever its case, and a plain name is left as it is."""
+    name = "CN=a\\0ADEL:x;y,DC=corp"
+    assert extended_dn(f"<GUID={GUID.upper()}>;{sid}{name}") == (GUID, name)
+    assert extended_dn(name) == (None, name)
+    assert extended_dn(f"<GUID={GUID[1:]}>;{name}")[0] is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({}, frozenset()),
+        ({"member;range=1-1": [f"<GUID={GUID}>;CN=a"]}, {GUID}),
+        ({"member;range=0-0": [f"<GUID={GUID}>;CN=a"]}, {GUID}),
+        ({"member;range=0-0": [f"<GUID={GUID}>;CN=a"], "member;range=1-1": []}, {GUID}),
+        ({"member": [f"<GUID={GUID}>;CN=a"]}, None),
+        ({"member": []}, None),
+        ({"member;range=0-1499": [f"<GUID={GUID}>;CN=a"]}, None),
+        ({"member;range=1-1": [f"<GUID={GUID}>;CN=a", "CN=b"]}, None),
+    ],
+)
+def test_who_joined_or_left(attributes: dict[str, list[str]], expected: set[str] | None) -> None:
+    """Only where the controller says just that, and by GUID."""
+    raw = {name: [value.encode() for value in values] for name, values in attributes.items()}
+    assert joined_or_left(RawEntry.received("CN=g", raw)) == expected
