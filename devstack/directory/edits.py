@@ -63,6 +63,10 @@ class Edits(ABC):
         """Delete an object; a tombstone stays."""
 
     @abstractmethod
+    def delete_tree(self, dn: str) -> None:
+        """Delete an object with all that stands below it; tombstones need not stay."""
+
+    @abstractmethod
     def restore(self, guid: bytes, new_dn: str) -> None:
         """Bring a deleted object back, with what its tombstone has kept, under this name.
 

@@ -170,6 +170,19 @@ class Tree(Edits):
             self._stamp(deleted)
             self._links_are_stale = True
 
+    def delete_tree(self, dn: str) -> None:
+        """Delete an object with all that stands below it, and forget all tombstones.
+
+        Raises:
+            LookupError: there is no such object.
+        """
+        with self.lock:
+            depth = len(self._existing(dn).key)
+            below = [o for o in self._objects.values() if o.key[-depth:] == names.key(dn)]
+            for each in sorted(below, key=lambda o: -len(o.key)):
+                self.delete(each.dn)
+            self.forget_tombstones()
+
     def restore(self, guid: bytes, new_dn: str) -> None:
         """Bring a deleted object back; from the recycle bin with its links, of which no stamp tells.
 
@@ -197,7 +210,8 @@ class Tree(Edits):
     def forget_tombstones(self) -> None:
         """Let what was deleted be gone without a trace, as when its lifetime has passed."""
         with self.lock:
-            self._objects = {k: o for k, o in self._objects.items() if not o.get("isdeleted")}
+            # Their container, which always was there, is marked as deleted as well.
+            self._objects = {k: o for k, o in self._objects.items() if not o.get("lastknownparent")}
 
     def values(self, dn: str, attribute: str) -> list[bytes]:
         """Return an attribute's values, none where the object has no such attribute.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SECONDS = 20
+_TREE_DELETE = ("1.2.840.113556.1.4.805", True, None)
 _SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
 # The directory gives these itself; an LDIF of the demo directory may name them.
 _OPERATIONAL = frozenset(
@@ -171,6 +172,10 @@ class SambaDomain(Edits):
     def delete(self, dn: str) -> None:
         """Delete an object; a tombstone stays."""
         self._admin.delete(dn)
+
+    def delete_tree(self, dn: str) -> None:
+        """Delete an object with all that stands below it; tombstones stay."""
+        self._admin.delete(dn, controls=[_TREE_DELETE])
 
     def restore(self, guid: bytes, new_dn: str) -> None:
         """Bring a deleted object back (MS-ADTS, 3.1.1.5.3.7); Samba has no recycle bin."""

@@ -386,6 +386,18 @@ def test_deletions_leave_tombstones(lab: Directory) -> None:
     assert lab.values(lab.add_user("Anna", ou), "objectGUID") != guid
 
 
+def test_a_tree_is_deleted_and_forgotten(lab: Directory) -> None:
+    """With all below it; the container of deleted objects stays."""
+    ou = f"OU=People,{BASE_DN}"
+    anna = lab.add_user("Anna", lab.add_ou("Inner", ou))
+    lab.add_group("Staff", BASE_DN, [anna])
+    lab.delete_tree(ou)
+    with connected(lab) as connection:
+        found = names_found(connection, "(|(isDeleted=TRUE)(cn=Anna)(ou=*))", controls=[SHOW_DELETED])
+    assert found == {"Deleted Objects"}
+    assert lab.values(f"CN=Staff,{BASE_DN}", "member") == []
+
+
 def test_impossible_edits_are_refused(lab: Directory) -> None:
     """A taken name, a missing parent, a missing object, and an object with children."""
     ou = f"OU=People,{BASE_DN}"
