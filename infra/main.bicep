@@ -51,7 +51,7 @@ param notSyncedHours int = 26
 @minValue(0)
 param monthlyBudget int = 0
 
-@description('First day of the budget; it has to be the first of a month. Leave it as it is.')
+@description('First day of the budget, the first of this month. Leave it as it is.')
 param budgetStart string = '${utcNow('yyyy-MM')}-01'
 
 @description('Memory of an instance in MB. A full run of 50,000 people needs 2048.')
@@ -82,7 +82,7 @@ param storageSku string = 'Standard_ZRS'
 @maxValue(730)
 param logRetentionDays int = 90
 
-@description('Reach storage and vault by private endpoints only, from a virtual network of the app. Costs about 30 EUR a month more.')
+@description('Reach storage and vault by private endpoints only, from a virtual network of the app. Costs about 32 USD a month more.')
 param privateNetwork bool = false
 
 @description('Addresses of that network. At least /23; they must not overlap with networks that are peered with it.')
@@ -239,7 +239,9 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   name: 'budget'
   scope: group
   params: {
-    name: 'budget-${token}'
+    // Azure takes no new budget that starts before this month, and no other start of one that is there.
+    // So each month in which something is deployed has its own; docs/deploy.md says how to delete older ones.
+    name: 'budget-${token}-${budgetStart}'
     amount: monthlyBudget
     startDate: budgetStart
     email: alertEmail

@@ -119,7 +119,7 @@ resource operatorOnRelay 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
   }
 }
 
-resource operatorOnVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource operatorOnVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (hasOperators) {
   name: guid(vault.id, operatorPrincipalId, roles.keyVaultSecretsOfficer)
   scope: vault
   properties: {

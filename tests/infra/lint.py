@@ -112,6 +112,43 @@ def roles(file: Bicep) -> Iterator[str]:
                 yield f"{line(node)}: {guid} is not known as the role {name or '(without a name)'}"
 
 
+def roles_of_nobody(file: Bicep) -> Iterator[str]:
+    """Find role assignments whose principal may be empty, here or in a module, without a condition on it.
+
+    Azure refuses them with InvalidPrincipalId, in the middle of a deployment.
+    """
+    optional = {name for name, found in file.of("param").items() if found.value and not literal(found.value)}
+    for found in _without_condition(file, optional):
+        yield f"{line(found.node)}: {found.name} is made for nobody, too"
+    for module in file.of("module").values():
+        path = file.path.parent / module.source
+        given = properties(dig(module.body, "params"))
+        inside = {name for name, node in given.items() if text(node) in optional}
+        for found in _without_condition(read(path), inside) if path.is_file() else ():
+            yield f"{line(module.node)}: {module.source}: {found.name} is made for nobody, too"
+
+
+def _without_condition(file: Bicep, optional: set[str]) -> Iterator[Declaration]:
+    """Yield the role assignments to these parameters that no condition or loop keeps from being made."""
+    for found in file.of("resource").values():
+        principal = dig(found.body, "properties", "principalId")
+        if principal is None or text(principal) not in optional:
+            continue
+        if f"!empty({text(principal)})" not in _made_when(file, found):
+            yield found
+
+
+def _made_when(file: Bicep, found: Declaration) -> str:
+    """Return what stands around a resource's object, a line for it and for each variable that it rests on."""
+    whole, body = text(found.value) if found.value else "", text(found.body) if found.body else ""
+    lines, variables = [whole.replace(body, "")], dict(file.of("var"))
+    for said in lines:
+        for name in set(re.findall(r"\w+", said)) & variables.keys():
+            value = variables.pop(name).value
+            lines.append(text(value) if value is not None else "")
+    return "\n".join(lines)
+
+
 def tags(file: Bicep) -> Iterator[str]:
     """Find resources with a location, which all take tags, that have none."""
     for found in file.of("resource").values():
@@ -158,6 +195,7 @@ RULES: tuple[Rule, ...] = (
     descriptions,
     api_versions,
     roles,
+    roles_of_nobody,
     tags,
     unknown_properties,
     unsafe_settings,

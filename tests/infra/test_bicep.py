@@ -9,7 +9,7 @@ from pycep import BicepParser
 from halo_adsync.access import Role
 from halo_adsync.state.queue import QUEUE
 from tests.infra import known, lint
-from tests.infra.bicep import FILES, INFRA, ROOT, dig, literal, read, syntax_errors, text, walk
+from tests.infra.bicep import FILES, INFRA, ROOT, dig, literal, properties, read, syntax_errors, text, walk
 from tests.support.settings import settings_read
 
 PARAMETERS = INFRA / "main.parameters.json"
@@ -58,6 +58,10 @@ BAD: dict[lint.Rule, tuple[str, str]] = {
     lint.roles: (
         "var roles = {\n  reader: '8e3af657-a8ff-443c-a75c-2fe8c4bcb635'\n}\n",
         "2: 8e3af657-a8ff-443c-a75c-2fe8c4bcb635 is not known as the role reader",
+    ),
+    lint.roles_of_nobody: (
+        "param a string = ''\nresource b 'A/b@1' = {\n  properties: {\n    principalId: a\n  }\n}\n",
+        "2: b is made for nobody, too",
     ),
     lint.tags: ("resource a 'A/b@1' = {\n  location: 'x'\n}\n", "1: a has no tags"),
     lint.unknown_properties: (
@@ -115,6 +119,34 @@ def test_a_module_has_to_be_there_with_its_outputs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("default", "resource", "is_found"),
+    [
+        (" = ''", "{OBJECT}", True),
+        (" = ''", "if (wanted) {OBJECT}", True),
+        (" = ''", "if (empty(who)) {OBJECT}", True),
+        (" = ''", "[for one in all: {OBJECT}]", True),
+        (" = ''", "if (!empty(who)) {OBJECT}", False),
+        (" = ''", "if (somebody) {OBJECT}", False),
+        (" = ''", "[for one in some: {OBJECT}]", False),
+        ("", "{OBJECT}", False),
+    ],
+)
+def test_nobody_gets_a_role(default: str, resource: str, is_found: bool, tmp_path: Path) -> None:
+    """What may be empty where the module is called wants a condition in it, by whatever way."""
+    made = resource.replace("{OBJECT}", "{\n  properties: {\n    principalId: who\n  }\n}")
+    written(
+        tmp_path,
+        "param who string\nvar all = ['a']\nvar wanted = true\nvar somebody = !empty(who)\n"
+        f"var some = somebody ? ['a'] : []\nresource role 'A/b@1' = {made}\n",
+        "m.bicep",
+    )
+    module = "module m 'm.bicep' = {\n  params: {\n    who: operator\n  }\n}\n"
+    found = ["bad.bicep:2: m.bicep: role is made for nobody, too"] if is_found else []
+    main = read(written(tmp_path, f"param operator string{default}\n{module}"))
+    assert lint.findings(main, lint.roles_of_nobody) == found
+
+
+@pytest.mark.parametrize(
     "shown",
     [
         "@secure()\nparam a string\noutput b string = a\n",
@@ -160,6 +192,16 @@ def test_properties_are_those_of_the_type(properties: str, found: str | None, tm
     path = written(tmp_path, f"resource a '{kind}' = {{\n{start}properties: {{\n{properties}\n}}\n}}\n")
     said = lint.findings(read(path), lint.unknown_properties)
     assert [f"{kind}.{found}" in line for line in said] == ([True] if found else [])
+
+
+def test_a_budget_never_moves() -> None:
+    """Azure refuses another start of a budget that is there, and a new one that starts before this month."""
+    parameters = properties(dig(read(INFRA / "main.bicep").of("module")["budget"].body, "params"))
+    start = read(INFRA / "main.bicep").of("param")["budgetStart"].value
+    assert start is not None
+    assert "utcNow('yyyy-MM')" in text(start)
+    assert text(parameters["startDate"]) == "budgetStart"
+    assert "${budgetStart}" in text(parameters["name"])
 
 
 # ---- what Bicep says twice, and the product knows -----------------------------------------------------

@@ -11,6 +11,11 @@ APP = {"LICENSE", "function_app.py", "functions", "halo_adsync", "host.json", "r
 """What the app consists of, in the repository's own folder."""
 NEVER = ("local.settings.json", "local.settings.example.json", ".env", ".data", ".venv", ".tools", ".git")
 """What may lie there beside what is tracked, with passwords in it or very large."""
+WRITTEN = (
+    "contoso.yaml", "contoso.yml", "contoso-ca.pem", "ca.cer", "ca.crt", "contoso.pfx", "contoso.key",
+    "plan.csv", "plan.json", "audit.csv", "audit-2026.json",
+)  # fmt: skip
+"""What somebody who follows the documents may write there: customers' files, certificates, people's data."""
 
 
 def patterns() -> list[str]:
@@ -39,6 +44,23 @@ def test_everything_is_either_the_app_or_left_out() -> None:
 def test_what_may_hold_secrets_stays_here(name: str) -> None:
     """Settings, passwords of simulated services and the history are left out though nothing tracks them."""
     assert is_left_out(name)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_of_customers_is_neither_deployed_nor_committed(name: str) -> None:
+    """A first try writes them here; with the app go neither other customers' data nor their certificates."""
+    assert is_left_out(name)
+    ignored = subprocess.run(["git", "check-ignore", "--no-index", "--quiet", name], cwd=ROOT, check=False)
+    assert ignored.returncode == 0
+
+
+def test_nothing_that_is_tracked_is_ignored() -> None:
+    """A pattern for what customers have would hide a new version of what is ours."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert listed.stdout == ""
 
 
 def test_no_pattern_takes_the_app_apart() -> None:
