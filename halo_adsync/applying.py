@@ -26,7 +26,7 @@ from halo_adsync.plan.leavers import held_by
 from halo_adsync.plan.match import STAMP
 from halo_adsync.plan.parking import key_of, refused
 from halo_adsync.plan.types import SITE, STRUCTURE, WRITES, Change, Kind, Record
-from halo_adsync.state.customer_state import CustomerState
+from halo_adsync.state.customer_state import AT_ONCE, CustomerState
 from halo_adsync.state.lease import Lease
 from halo_adsync.state.lines import Line, Settled
 from halo_adsync.state.runs import Run
@@ -62,10 +62,7 @@ class Applier:
         self._state, self._halo, self._lease, self._now = state, halo, lease, now
         self._tickets = customer.leavers.tickets
         self._places = state.places()
-        self._linked: dict[Record, dict[ObjectGuid, HaloUserId]] = {
-            record: state.linked(record) for record in (Record.USER, Record.AGENT)
-        }
-        halo.permit(Licence(self._places, self._linked[Record.USER], self._linked[Record.AGENT]))
+        self._linked: dict[Record, dict[ObjectGuid, HaloUserId]] = {}
         self._maker = PlaceMaker(halo, self._places, customer.placement.default_site or "Main")
         self._due: frozenset[ObjectGuid] | None = None
         self._rows: dict[ObjectGuid, Leaver] | None = None
@@ -84,8 +81,15 @@ class Applier:
             LeaseLost: another run has taken over.
             TooManyFailures: so many lines failed that something is wrong with more than these.
         """
-        permitted = takewhile(lambda line: line.number < run.allowed, self._state.lines(run, run.settled))
-        for batch in _batches(permitted, run.batch_size):
+        lines: Iterable[Line] = self._state.lines(run, run.settled)
+        lines = takewhile(lambda line: line.number < run.allowed, lines)
+        if run.allowed - run.settled <= AT_ONCE:
+            lines = few = list(lines)
+            self._linked = {record: self._linked_of(few, record) for record in (Record.USER, Record.AGENT)}
+        else:
+            self._linked = {record: self._state.linked(record) for record in (Record.USER, Record.AGENT)}
+        self._halo.permit(Licence(self._places, self._linked[Record.USER], self._linked[Record.AGENT]))
+        for batch in _batches(lines, run.batch_size):
             if not go_on(run):
                 return run
             if batch[0].change.kind in STRUCTURE:
@@ -99,6 +103,18 @@ class Applier:
             run = self._state.settle(run, settled, self._lease)
             check_failures(run)
         return run
+
+    def _linked_of(self, lines: Sequence[Line], record: Record) -> dict[ObjectGuid, HaloUserId]:
+        """Return the links that these lines may rest on: an adopted record must be nobody else's."""
+        if record is Record.AGENT:
+            return self._state.linked(record) if any(_is_agents(line) for line in lines) else {}
+        changes = [
+            line.change for line in lines if line.change.kind not in STRUCTURE and not _is_agents(line)
+        ]
+        if any(change.adopts for change in changes):
+            return self._state.linked(record)
+        links = self._state.links_of({ObjectGuid(change.guid) for change in changes})
+        return {guid: link.user for guid, link in links.items()}
 
     def _ticket(self, line: Line) -> Settled:
         """Open a new person's ticket, if it is not open yet; a second look tells where no answer came."""
@@ -282,3 +298,7 @@ def _batches(lines: Iterable[Line], size: int) -> Iterator[list[Line]]:
             batch.append(line)
     if batch:
         yield batch
+
+
+def _is_agents(line: Line) -> bool:
+    return line.change.record is Record.AGENT

@@ -5,7 +5,9 @@ import pytest
 from devstack.directory import Directory
 from devstack.directory.edits import escape_rdn
 from halo_adsync import sync, terminal
-from halo_adsync.model import Meter
+from halo_adsync.model import HaloUserId, Link, Meter, ObjectGuid
+from halo_adsync.plan.types import Record
+from halo_adsync.state.customer_state import CustomerState
 from halo_adsync.state.runs import Run, Status
 from tests.contract.sync_stage import DOMAIN, HEADCOUNT, PEOPLE, Stage, crew, directory, dn, go, rules, stage
 
@@ -50,6 +52,48 @@ def test_the_cost_counts_the_transaction_that_writes_it(
     monkeypatch.setattr(sync, "Meter", counted)
     run = go(settled, mode="delta")
     assert run.cost["table_transactions"] == max(meter.table_transactions for meter in meters)
+
+
+@pytest.fixture
+def everybody(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How often everybody's links were read."""
+    found: list[str] = []
+    links, linked = CustomerState.links, CustomerState.linked
+
+    def told(self: CustomerState) -> dict[ObjectGuid, Link]:
+        found.append("links")
+        return links(self)
+
+    def ids_told(self: CustomerState, record: Record) -> dict[ObjectGuid, HaloUserId]:
+        found.append("linked")
+        return linked(self, record)
+
+    monkeypatch.setattr(CustomerState, "links", told)
+    monkeypatch.setattr(CustomerState, "linked", ids_told)
+    return found
+
+
+def test_a_delta_reads_the_links_of_those_it_is_about(
+    settled: Stage, directory: Directory, everybody: list[str]
+) -> None:
+    """A change, a move and a few leavers: what that costs does not go by how many people there are."""
+    directory.modify(dn(1), {"title": "Engineer"})
+    directory.disable(dn(2))
+    run = go(settled, mode="delta")
+    assert (run.mode, run.status, people(run)) == ("delta", Status.OK, {"update": 1, "deactivate": 1})
+    assert everybody == []
+
+
+def test_who_is_adopted_must_be_nobody_elses(
+    settled: Stage, directory: Directory, everybody: list[str]
+) -> None:
+    """Whether somebody else is linked to the user is looked at in planning, and again in writing."""
+    site = next(number for number, site in settled.halo.sites.items() if site["client_id"] == settled.client)
+    settled.halo.add_user(name="Nora New", site_id=site, login="CONTOSO\\n1", emailaddress="n1@corp.example")
+    directory.add_user("Nora New", f"OU=Leeds,{PEOPLE}", sAMAccountName="n1", mail="n1@corp.example")
+    run = go(settled, mode="delta")
+    assert (run.mode, run.status) == ("delta", Status.OK)
+    assert everybody == ["linked", "linked"]
 
 
 def test_a_delta_does_what_a_full_run_would(settled: Stage, directory: Directory) -> None:
