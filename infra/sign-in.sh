@@ -16,9 +16,21 @@ fi
 az ad app update --id "$client" \
     --app-roles @infra/app-roles.json \
     --identifier-uris "api://$client" \
-    --requested-access-token-version 2 \
     --enable-id-token-issuance true \
     --web-redirect-uris "$url/.auth/login/aad/callback"
+
+# People call the API with a token that Azure CLI fetches for them, so it may ask for the one scope there is without
+# a consent. Entra takes no permission of a scope that it learns of in the same request, hence two.
+azure_cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46
+scope=$(<infra/app-scope.json)
+scope_id=$(sed -n 's/^ *"id": "\(.*\)",$/\1/p' infra/app-scope.json)
+set_api() {
+    az rest --method patch --url "https://graph.microsoft.com/v1.0/applications(appId='$client')" --output none \
+        --headers Content-Type=application/json \
+        --body "{\"api\": {\"requestedAccessTokenVersion\": 2, \"oauth2PermissionScopes\": [$scope]$1}}"
+}
+set_api ""
+set_api ", \"preAuthorizedApplications\": [{\"appId\": \"$azure_cli\", \"delegatedPermissionIds\": [\"$scope_id\"]}]"
 
 # The app proves itself by its managed identity, so the registration needs no secret.
 if [[ -z $(az ad app federated-credential list --id "$client" --query "[?subject=='$principal'].id" --output tsv) ]]; then

@@ -115,7 +115,8 @@ class AzureTable:
         except ClientAuthenticationError as error:
             raise StateUnavailable(
                 f"{where} does not know this app ({_code(error)}). Check AZURE_CLIENT_ID and that the app has"
-                " an identity, or the key in AzureWebJobsStorage; then try again."
+                " an identity, or the key in AzureWebJobsStorage; on a machine of your own sign in"
+                " (az login). Then try again."
             ) from error
         except HttpResponseError as error:
             raise StateUnavailable(

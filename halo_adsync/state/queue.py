@@ -155,7 +155,8 @@ class AzureRequests:
         except ClientAuthenticationError as error:
             raise StateUnavailable(
                 f"The queue {QUEUE} does not know this app ({_answer(error)}). Check AZURE_CLIENT_ID and that"
-                " the app has an identity, or the key in AzureWebJobsStorage; then try again."
+                " the app has an identity, or the key in AzureWebJobsStorage; on a machine of your own"
+                " sign in (az login). Then try again."
             ) from error
         except HttpResponseError as error:
             raise StateUnavailable(

@@ -22,6 +22,9 @@ from tests.support.vault import identity
 __all__ = ["identity"]
 
 pytestmark = pytest.mark.azurite
+UNKNOWN = (
+    r"Check AZURE_CLIENT_ID and that the app has an identity, .* sign in \(az login\)\. Then try again\."
+)
 STORAGE = "https://storage.azure.com"
 """The resource of storage tokens (Microsoft, "Authorize access to data in Azure Storage")."""
 
@@ -57,7 +60,7 @@ def test_without_the_right_identity_there_is_a_sentence(
 ) -> None:
     """An id that is not assigned to the app is a matter of its settings; the error names the storage."""
     builder = Builder(load_settings({**settings, "AZURE_CLIENT_ID": "9" * 8}, Path("/nowhere")))
-    with pytest.raises(StateUnavailable, match="Check AZURE_CLIENT_ID and that the app has an identity"):
+    with pytest.raises(StateUnavailable, match=UNKNOWN):
         builder.store().customer_ids()
     assert identity.asked == []
 
@@ -70,6 +73,6 @@ def test_the_queue_does_not_wait_for_an_identity_that_is_none(
     waits: list[float] = []
     monkeypatch.setattr(RequestsTransport, "sleep", lambda _, seconds: waits.append(seconds))
     builder = Builder(load_settings({**settings, "AZURE_CLIENT_ID": "9" * 8}, Path("/nowhere")))
-    with pytest.raises(StateUnavailable, match="Check AZURE_CLIENT_ID and that the app has an identity"):
+    with pytest.raises(StateUnavailable, match=UNKNOWN):
         builder.requests().send(Request(CUSTOMER, RunId("20260101T000000Z-00000000")))
     assert waits == []

@@ -86,6 +86,36 @@ def test_scripts_ask_azd_for_outputs_that_are_there() -> None:
     assert set(asked) <= outputs
 
 
+def test_azd_is_one_that_knows_the_project() -> None:
+    """Older ones pack what `.funcignore` names, or build elsewhere; azd itself refuses them."""
+    wanted = yaml_text.load((ROOT / "azure.yaml").read_text("utf-8"))["requiredVersions"]["azd"]
+    assert re.fullmatch(r">= \d+\.\d+\.\d+", wanted)
+    assert f"(`azd`, {wanted[3:]} or later)" in (ROOT / "docs" / "deploy.md").read_text("utf-8")
+
+
+def test_a_person_gets_a_token_by_azure_cli(tmp_path: Path) -> None:
+    """The script exposes one scope and then, in another request, lets Azure CLI ask for it; az is played."""
+    calls = tmp_path / "calls"
+    (tmp_path / "azd").write_text("#!/bin/sh\necho value-of-$3\n")
+    (tmp_path / "az").write_text(
+        f"#!/bin/sh\nprintf '%s\\n' \"$@\" --end >>{calls}\n"
+        '[ "$1 $2 $3" = "ad app list" ] && echo 11111111-2222-3333-4444-555555555555\nexit 0\n'
+    )
+    for tool in ("az", "azd"):
+        (tmp_path / tool).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run([INFRA / "sign-in.sh"], check=True, env=environment, capture_output=True)
+    patches = [call for call in calls.read_text().split("--end\n") if call.startswith("rest\n")]
+    assert all("applications(appId='11111111-2222-3333-4444-555555555555')" in call for call in patches)
+    exposed, allowed = (json.loads(call.partition("--body\n")[2])["api"] for call in patches)
+    scope = json.loads((INFRA / "app-scope.json").read_text("utf-8"))
+    assert exposed == {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [scope]}
+    azure_cli = {"appId": "04b07795-8ddb-461a-bbee-02f9e1bf7b46", "delegatedPermissionIds": [scope["id"]]}
+    assert allowed == {**exposed, "preAuthorizedApplications": [azure_cli]}
+    roles = json.loads((INFRA / "app-roles.json").read_text("utf-8"))
+    assert scope["id"] not in {role["id"] for role in roles}
+
+
 def test_the_branch_for_the_portal_is_made_of_what_was_compiled(tmp_path: Path) -> None:
     """The script pushes both files and the page with a button for each, without history; az is played."""
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com"]
