@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from bench.process import Cost
     from bench.report import Figures
 
-_INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_INK = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#505050")
 """Colours that can be told apart by everybody (Okabe and Ito)."""
-_MARKS = "osD^vP"
+_MARKS = "osD^vPX"
 _STYLE = {
     "svg.hashsalt": "halo-adsync",
     "svg.fonttype": "path",

@@ -1,6 +1,7 @@
 """What a customer costs: a first sync, runs without a change, deltas, a reconcile, at several sizes.
 
-All sizes stand ready at the same time, and in each round every size has its turn.
+All sizes stand ready at the same time, and in each round every size has its turn. Whoever stops it keeps what
+was measured so far.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ FULL_MIB, DELTA_MIB = 350, 120
 OFTEN = 10_000
 """Up to so many people, every run is done in every round."""
 FIRST, FULL, RECONCILE, LDAP3 = "first sync", "full, no change", "reconcile, no change", "ldap3"
+AFTER = "full, the next one"
+"""Nothing has changed for it either, but it finds out by what people are recognised as unchanged."""
 SHARE_CHANGED = "delta, 1 % changed"
 _SAME = 100
 _DIGITS = {"seconds": 2, "cpu": 2}
@@ -53,10 +56,14 @@ def measure(sizes: Sequence[int], rounds: int, cache: Path) -> Figures:
                 stands.append(stack.enter_context(_Stand(size, cache)))
             except samba.SambaError as error:
                 figures["missing"].append(f"{size:,} people: {error}")
-        for at in range(rounds):
-            for stand in stands:
-                stand.take_turn(whole=at < affordable(rounds, stand.people, OFTEN))
-    figures["sizes"] = [{"people": stand.people, "costs": stand.costs} for stand in stands]
+        try:
+            for at in range(rounds):
+                for stand in stands:
+                    stand.take_turn(whole=at < affordable(rounds, stand.people, OFTEN))
+        except KeyboardInterrupt:
+            figures["missing"].append("what was left when somebody stopped it.")
+    done = [stand for stand in stands if stand.costs]
+    figures["sizes"] = [{"people": stand.people, "costs": stand.costs} for stand in done]
     return figures
 
 
@@ -84,13 +91,17 @@ class _Stand(contextlib.ExitStack):
         if whole:
             self._now.close()
             self._customer = self._now.enter_context(customer(self._controller))
+        turn: dict[str, Cost] = {}
         for name, cost in self._everything() if whole else self._deltas():
             print(f"costs: {self.people:,} people, {name}: {cost['cpu']:.2f} s of CPU", file=sys.stderr)
+            turn[name] = cost
+        for name, cost in turn.items():
             self.costs.setdefault(name, []).append(cost)
 
     def _everything(self) -> Iterator[tuple[str, Cost]]:
         of = self._customer
         yield FIRST, of.run("full")
+        yield AFTER, of.run("full")
         yield FULL, of.run("full")
         target = json.dumps(asdict(samba.target(self._controller)))
         yield LDAP3, measured("bench.clients", LDAP3, target)
@@ -124,7 +135,7 @@ def text(figures: Figures) -> str:
     for people, costs in sizes.items():
         rows = [_row(name, runs) for name, runs in runs_of(costs).items()]
         head = ["run", *QUANTITIES.values()]
-        parts.append(f"### {people:,} people\n\n{table(head, rows)}\n\n{judged(verdicts(costs))}")
+        parts.append(f"### {people:,} people\n\n{table(head, rows)}\n\n{judged(verdicts(people, costs))}")
     if grown := growth.text({people: runs_of(costs) for people, costs in sizes.items()}):
         parts.append(f"### Growth\n\n{grown}")
     return "\n\n".join(parts)
@@ -152,7 +163,7 @@ def _cell(numbers: Sequence[float], digits: int) -> str:
     return spread(numbers[:1] if len(set(numbers)) == 1 else numbers, digits)
 
 
-def verdicts(costs: Mapping[str, Sequence[Cost]]) -> dict[str, bool]:
+def verdicts(people: int, costs: Mapping[str, Sequence[Cost]]) -> dict[str, bool]:
     """Say of each goal whether it was met among so many people."""
     first, least = costs[FIRST][0], costs[NO_CHANGE]
     share = statistics.median(
@@ -163,18 +174,19 @@ def verdicts(costs: Mapping[str, Sequence[Cost]]) -> dict[str, bool]:
     names = ("halo_requests", "ldap_searches", "table_transactions")
     spent = [max(run[name] for run in least) for name in names]
     asked, searches, transactions = (f"{number:.0f}" for number in spent)
-    full, fulls = _peaks(costs, (FIRST, FULL, RECONCILE))
+    full, fulls = _peaks(costs, (FIRST, AFTER, FULL))
+    reconcile, reconciles = _peaks(costs, (RECONCILE,))
     delta, deltas = _peaks(costs, (NO_CHANGE, SAME_CHANGES, SHARE_CHANGED))
-    return {
-        f"full run without a change, {share:.2f} of the CPU of a read with plain ldap3 (at most {SHARE})": (
-            share <= SHARE
-        ),
+    read = f"full run without a change, {share:.2f} of the CPU of a read with plain ldap3 (at most {SHARE})"
+    # Among few people what every run costs is most of it; the goal is about 10,000.
+    return ({read: share <= SHARE} if people >= OFTEN else {}) | {
         f"first sync, {writes:.3f} times the writes that its people and sites need (at most {WASTE})": (
             writes <= WASTE
         ),
         f"delta without a change, {asked} requests to Halo, {searches} searches, {transactions} transactions"
         f" (at most {', '.join(map(str, LEAST))})": all(a <= b for a, b in zip(spent, LEAST, strict=True)),
-        f"memory of runs that read everybody, {fulls} MiB (less than {FULL_MIB})": full < FULL_MIB,
+        f"memory of full runs, {fulls} MiB (less than {FULL_MIB})": full < FULL_MIB,
+        f"memory of a reconcile, {reconciles} MiB (less than {FULL_MIB}, too)": reconcile < FULL_MIB,
         f"memory of deltas, {deltas} MiB (less than {DELTA_MIB})": delta < DELTA_MIB,
     }
 

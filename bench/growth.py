@@ -96,7 +96,7 @@ def text(sizes: Sizes) -> str:
     head = ["exponent", *QUANTITIES.values()]
     exponents = [[run, *map(_exponents, of.values())] for run, of in found.items()]
     factors = [[run, *map(_factor, found[run].values())] for run in DELTAS]
-    pairs = zip(sizes[small][NO_CHANGE], sizes[large][NO_CHANGE], strict=True)
+    pairs = zip(sizes[small][NO_CHANGE], sizes[large][NO_CHANGE], strict=False)  # who was stopped has fewer
     ratio = statistics.median(many["cpu"] / few["cpu"] for few, many in pairs)
     least = f"CPU of a delta without a change, {ratio:.2f} times that of {small:,} people (at most {GROWN})"
     return (
