@@ -130,7 +130,7 @@ def text(figures: Figures) -> str:
         f" start-up apart, and the peak that of the process{_idle(figures)}. Halo is simulated on this"
         f" machine, storage the emulator; {BATCH} people a batch, no budget of requests."
     )
-    parts = [method, *(f"Not measured: {why}" for why in figures["missing"])]
+    parts = [method, *figures.get("notes", []), *(f"Not measured: {why}" for why in figures["missing"])]
     sizes: dict[int, Costs] = {size["people"]: size["costs"] for size in figures["sizes"]}
     for people, costs in sizes.items():
         rows = [_row(name, runs) for name, runs in runs_of(costs).items()]
@@ -166,9 +166,8 @@ def _cell(numbers: Sequence[float], digits: int) -> str:
 def verdicts(people: int, costs: Mapping[str, Sequence[Cost]]) -> dict[str, bool]:
     """Say of each goal whether it was met among so many people."""
     first, least = costs[FIRST][0], costs[NO_CHANGE]
-    share = statistics.median(
-        ours["cpu"] / theirs["cpu"] for ours, theirs in zip(costs[FULL], costs[LDAP3], strict=True)
-    )
+    ours, theirs = (statistics.median(run["cpu"] for run in costs[name]) for name in (FULL, LDAP3))
+    share = ours / theirs
     needed = math.ceil(first["changed"] / BATCH) + first["sites"]
     writes = max(run["halo_writes"] for run in costs[FIRST]) / needed
     names = ("halo_requests", "ldap_searches", "table_transactions")
