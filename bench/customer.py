@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ldap3 import MODIFY_REPLACE
+
 from bench.people import PEOPLE, name_of
 from bench.process import Cost, measured, peak_mib
 from devstack.azurite import Azurite
@@ -70,9 +72,12 @@ class MeasuredCustomer:
         active = [user for user in self.halo.people if not user["inactive"]]
         step = len(active) // count
         names = {str(user["login"]).rpartition("\\")[2] for user in active[: step * count : step]}
+        # A connection of one's own: the domain's may be idle for longer than a controller keeps one.
+        connection: Any = self.controller.connect()
         for name in sorted(names):
             dn, _ = name_of(int(name.removeprefix("p")))
-            self.controller.modify(dn, {"title": f"Changed {time.time_ns()}"})
+            connection.modify(dn, {"title": [(MODIFY_REPLACE, [f"Changed {time.time_ns()}"])]})
+        connection.unbind()
 
 
 @contextlib.contextmanager
