@@ -3,7 +3,7 @@
 import copy
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from halo_adsync.model import Meter
 from halo_adsync.state.queue import Request
@@ -44,6 +44,11 @@ class MemoryTable:
         for row in found[:limit]:
             kept = {name: row.values[name] for name in select if name in row.values} if select else row.values
             yield Row(row.partition, row.key, kept, row.etag)
+
+    def find(self, partition: str, low: str, high: str, name: str, numbers: Collection[int]) -> Iterator[Row]:
+        """Yield the keys in a range whose property `name` is one of these whole numbers."""
+        found = self.query(partition, low, high, [name])
+        return (row for row in found if row.values.get(name) in numbers)
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
         """Do all operations of one partition, or none; return the new ETags."""

@@ -111,10 +111,9 @@ class Applier:
         changes = [
             line.change for line in lines if line.change.kind not in STRUCTURE and not _is_agents(line)
         ]
-        if any(change.adopts for change in changes):
-            return self._state.linked(record)
         links = self._state.links_of({ObjectGuid(change.guid) for change in changes})
-        return {guid: link.user for guid, link in links.items()}
+        adopted = {change.user for change in changes if change.adopts and change.user is not None}
+        return {guid: link.user for guid, link in links.items()} | self._state.linked_to(adopted)
 
     def _ticket(self, line: Line) -> Settled:
         """Open a new person's ticket, if it is not open yet; a second look tells where no answer came."""

@@ -1,6 +1,6 @@
 """Learning: ask Halo for the places and users that a plan cannot be made without, and for no more."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from halo_adsync.customer import Customer
@@ -20,6 +20,14 @@ FEW = 2_000
 """Up to so many linked people, reading all of a customer's users (20 requests) is cheaper than thinking."""
 
 
+type Taken = Callable[[Collection[HaloUserId]], Iterable[HaloUserId]]
+
+
+def nobodys(_users: Collection[HaloUserId]) -> tuple[HaloUserId, ...]:
+    """Tell of none: the links of everybody are known."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Learner:
     """Learns for one plan."""
@@ -28,6 +36,8 @@ class Learner:
     mode: str
     """`reconcile` compares with what Halo really holds; a `delta` is about some people only."""
     progress: Progress
+    taken: Taken = nobodys
+    """Which of these users somebody is linked to whom the plan is not about."""
 
     @phase("look up in Halo")
     def learn(self, found: Survey, side: HaloSide, halo: Halo) -> tuple[HaloSide, tuple[Place, ...]]:
@@ -51,6 +61,7 @@ class Learner:
         elif newcomers:
             side = replace(side, users=self._candidates(found, side, clients, halo))
         side = self._with_chosen(side, halo)
+        side = replace(side, others=frozenset(self.taken(side.users.keys())))
         return self._with_details(found, side, halo), tuple(places.values())
 
     def _find_places(

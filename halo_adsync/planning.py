@@ -13,7 +13,7 @@ from halo_adsync.directory.port import Directory
 from halo_adsync.errors import HaloRefused
 from halo_adsync.following import UNFOLLOWED, Followed, follow, still_to_do
 from halo_adsync.halo.port import Halo
-from halo_adsync.learning import Learner, by_id
+from halo_adsync.learning import Learner, by_id, nobodys
 from halo_adsync.looking_up import facts_of
 from halo_adsync.model import (
     Cursor,
@@ -37,7 +37,7 @@ from halo_adsync.plan.mapping import Target
 from halo_adsync.plan.parking import over, waiting
 from halo_adsync.plan.side import HaloSide
 from halo_adsync.plan.survey import survey
-from halo_adsync.plan.types import Plan, Record
+from halo_adsync.plan.types import Plan
 from halo_adsync.planning_agents import plan_agents
 from halo_adsync.services import Pulse, Services
 from halo_adsync.state.customer_state import CustomerState
@@ -168,9 +168,9 @@ class Planner:
         side = self._side(state, known, about)
         before = {guid: row for guid, row in known.leavers.items() if about is None or guid in about}
         side = replace(side, parked={} if retry else waiting(look.parked, now))
-        if about is not None and found.newcomers(side.links):
-            side = replace(side, others=frozenset(state.linked(Record.USER).values()))
-        side, learnt = Learner(customer, self._mode, self._services.progress).learn(found, side, halo)
+        taken = nobodys if about is None else lambda users: state.linked_to(users).values()
+        learner = Learner(customer, self._mode, self._services.progress, taken)
+        side, learnt = learner.learn(found, side, halo)
         if counts and about is None and self._mode == "full":
             known_ones = state.fingerprints()
             told = fingerprints(customer, target, self._services.program(), known_ones)

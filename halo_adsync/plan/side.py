@@ -32,7 +32,7 @@ class HaloSide:
     fingerprints: Fingerprints | None = None
     """Of those who were as they should be; None where everybody's wishes are to be worked out."""
     others: frozenset[HaloUserId] = frozenset()
-    """The users of linked people whom the plan is not about."""
+    """Those of `users` who are linked to somebody whom the plan is not about."""
 
     def linked(self) -> frozenset[HaloUserId]:
         """Return the users who belong to somebody: no newcomer may be one of them."""

@@ -106,6 +106,12 @@ class CustomerState(Knowledge):
         found = self._table.query(self.customer, prefix, rows.after(prefix), select=["user"])
         return dict(map(link_rows.linked_of, found))
 
+    def linked_to(self, users: Collection[HaloUserId]) -> dict[ObjectGuid, HaloUserId]:
+        """Return which of these Halo users accounts are linked to, without reading everybody's links."""
+        prefix = link_rows.OF_USERS
+        found = self._table.find(self.customer, prefix, rows.after(prefix), "user", users)
+        return dict(map(link_rows.linked_of, found))
+
     def places(self) -> dict[str, Place]:
         """Return every known client and site, by key."""
         found = self._table.query(self.customer, "place|", rows.after("place|"))

@@ -7,7 +7,7 @@ whole numbers of 32 bits, transactions of at most 100 operations and 4 MiB withi
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import quote
@@ -63,6 +63,13 @@ class Table(Protocol):
         self, partition: str, low: str, high: str, select: Sequence[str] = (), limit: int | None = None
     ) -> Iterator[Row]:
         """Yield the rows of a partition with `low <= key < high` in key order."""
+        ...
+
+    def find(self, partition: str, low: str, high: str, name: str, numbers: Collection[int]) -> Iterator[Row]:
+        """Yield the keys in a range, in no order, whose property `name` is one of these whole numbers.
+
+        The service looks through the range; what is yielded holds that property and no other.
+        """
         ...
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """What the contract tests of the state share: both kinds of tables, a clock, and things to keep in them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -90,6 +90,10 @@ class RepeatingTable:
     ) -> Iterator[Row]:
         """Yield rows."""
         return self.inner.query(partition, low, high, select, limit)
+
+    def find(self, partition: str, low: str, high: str, name: str, numbers: Collection[int]) -> Iterator[Row]:
+        """Yield the keys of rows that hold one of these numbers."""
+        return self.inner.find(partition, low, high, name, numbers)
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
         """Do it, and where its answer is lost, do it again."""

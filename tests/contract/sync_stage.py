@@ -4,7 +4,7 @@ Everything is put together by the product's own `Builder`. A fuse may kill the w
 the plug does: nothing it would have done afterwards happens, no clean-up either.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -121,6 +121,11 @@ class FusedTable:
         """Yield rows."""
         self._reach()
         return self.inner.query(partition, low, high, select, limit)
+
+    def find(self, partition: str, low: str, high: str, name: str, numbers: Collection[int]) -> Iterator[Row]:
+        """Yield the keys of rows that hold one of these numbers."""
+        self._reach()
+        return self.inner.find(partition, low, high, name, numbers)
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
         """Do it, alive."""

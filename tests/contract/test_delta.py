@@ -1,5 +1,7 @@
 """Deltas: only who changed is looked at, and all ends as if everybody had been."""
 
+from collections.abc import Collection
+
 import pytest
 
 from devstack.directory import Directory
@@ -85,15 +87,40 @@ def test_a_delta_reads_the_links_of_those_it_is_about(
 
 
 def test_who_is_adopted_must_be_nobody_elses(
-    settled: Stage, directory: Directory, everybody: list[str]
+    settled: Stage, directory: Directory, everybody: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether somebody else is linked to the user is looked at in planning, and again in writing."""
+    """The links of the users who may be adopted are looked up, in planning and again in writing."""
     site = next(number for number, site in settled.halo.sites.items() if site["client_id"] == settled.client)
-    settled.halo.add_user(name="Nora New", site_id=site, login="CONTOSO\\n1", emailaddress="n1@corp.example")
-    directory.add_user("Nora New", f"OU=Leeds,{PEOPLE}", sAMAccountName="n1", mail="n1@corp.example")
+    asked: list[list[int]] = []
+    linked_to = CustomerState.linked_to
+
+    def told(self: CustomerState, users: Collection[HaloUserId]) -> dict[ObjectGuid, HaloUserId]:
+        asked.append(sorted(users))
+        return linked_to(self, users)
+
+    monkeypatch.setattr(CustomerState, "linked_to", told)
+    login, mail = "CONTOSO\\n1", "n1@corp.example"
+    user = settled.halo.add_user(name="Nora New", site_id=site, login=login, emailaddress=mail)
+    directory.add_user("Nora New", f"OU=Leeds,{PEOPLE}", sAMAccountName="n1", mail=mail)
     run = go(settled, mode="delta")
     assert (run.mode, run.status) == ("delta", Status.OK)
-    assert everybody == ["linked", "linked"]
+    assert people(run) == {"move": 1}
+    assert (asked, everybody) == ([[user], [user]], [])
+
+
+def test_nobody_is_given_the_user_of_somebody_whom_the_delta_is_not_about(
+    settled: Stage, directory: Directory, everybody: list[str]
+) -> None:
+    """A new account has the address that somebody else's user has in Halo, where the mark was taken off."""
+    taken = next(link for link in settled.state.links().values() if link.dn == dn(1))
+    settled.halo.users[taken.user] |= {"emailaddress": "shared@corp.example", "third_party_guid": ""}
+    directory.add_user("Nora New", f"OU=Leeds,{PEOPLE}", sAMAccountName="n1", mail="shared@corp.example")
+    everybody.clear()
+    run = go(settled, mode="delta")
+    assert (run.mode, run.status, people(run)) == ("delta", Status.OK, {"create": 1})
+    assert everybody == []
+    users = [link.user for link in settled.state.links().values()]
+    assert len(set(users)) == len(users) == HEADCOUNT + 1
 
 
 def test_a_delta_does_what_a_full_run_would(settled: Stage, directory: Directory) -> None:

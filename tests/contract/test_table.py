@@ -176,6 +176,22 @@ def test_one_conflict_undoes_the_whole_transaction(storage_table: AnyTable, bad:
     assert values(storage_table, "kept") == {}
 
 
+def test_rows_are_found_by_a_number_in_their_range_and_partition(storage_table: AnyTable) -> None:
+    """However many numbers are looked for, more than one query takes; and only that property is told."""
+    assert list(storage_table.find("p", "a", "z", "user", [1])) == []
+    for number in range(40):
+        put(storage_table, row(f"k{number:02}", user=number, more="x"))
+    put(storage_table, row("k99", more="has no such number"), row("z", user=3))
+    put(storage_table, Row("q", "k", {"user": 3}))
+
+    def found(numbers: Sequence[int]) -> dict[str, object]:
+        return {one.key: dict(one.values) for one in storage_table.find("p", "k", "l", "user", numbers)}
+
+    assert found([]) == {}
+    assert found([3, 77]) == {"k03": {"user": 3}}
+    assert found(range(10, 40)) == {f"k{number}": {"user": number} for number in range(10, 40)}
+
+
 def test_a_range_includes_its_low_end_and_not_its_high_end(storage_table: AnyTable) -> None:
     """Rows come in the order of their keys, from their partition alone, as many as are wanted."""
     put(storage_table, *(row(key) for key in ("b|1", "b", "a", "c", "b|10", "B", "b|2", "b}")))

@@ -1,7 +1,7 @@
 """Security: a run for one customer reads and writes that customer's rows, secrets and users, no other's."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,11 @@ class WatchedTable:
         """Yield rows."""
         self.reached.add((partition, low))
         return self.inner.query(partition, low, high, select, limit)
+
+    def find(self, partition: str, low: str, high: str, name: str, numbers: Collection[int]) -> Iterator[Row]:
+        """Yield the keys of rows that hold one of these numbers."""
+        self.reached.add((partition, low))
+        return self.inner.find(partition, low, high, name, numbers)
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Sequence[str]:
         """Do it."""
