@@ -26,6 +26,7 @@ from halo_adsync.halo.codec import (
 )
 from halo_adsync.halo.pages import INACTIVE_TOO, read_all
 from halo_adsync.model import HaloClientId, HaloSiteId, HaloUser, HaloUserId, ObjectGuid
+from halo_adsync.packed import opened, pack
 
 IDENTIFYING = frozenset({GUID_FIELD, LOGIN_FIELD, EMAIL_FIELD})
 SMALL_SAMPLE, SAMPLE = 3, 10
@@ -68,13 +69,14 @@ class UserReader:
         """
         rows = self._rows({"client_id": str(client), **query})
         plain = [name for name in self._fields if not is_detail(name)]
-        users = [decode_user(row, plain, client) for row in rows]  # a row has some hundred fields more
+        decoded = (decode_user(row, plain, client) for row in rows)  # a row has some hundred fields more
+        users = [replace(user, fields=pack(user.fields)) for user in decoded]
         left_out = self._left_out(users)
         shown = [name for name in self._fields if name.lower() not in left_out]
         for listed in users:
             if listed.general or not left_out & IDENTIFYING:
-                known = {name: listed.fields[name] for name in shown}
-                user: HaloUser | None = replace(listed, fields=known)
+                held = opened(listed.fields)
+                user: HaloUser | None = replace(listed, fields={name: held[name] for name in shown})
             else:
                 record = self.details(listed.id)
                 user = None if record is None else decode_user(record, self._fields, client)

@@ -61,8 +61,9 @@ class Decider:
                 self.recognised += 1
                 return None
             line = self._linked(subject, link, option)
-            if line.kind is Kind.UNCHANGED:
+            if line.kind is Kind.UNCHANGED:  # nothing is made of it: very many such lines are kept a while
                 subject.forget()
+                line = replace(line, base=None)
                 if fingerprint:
                     self.fingerprints.add(fingerprint)
         elif not subject.desired.fields.get(NAME):

@@ -58,7 +58,7 @@ ARROWS: Mapping[str, tuple[str, ...]] = {
     ),
     "notifying_tickets": ("model", "errors", "customer*", "halo.port", "notify", "services", "state"),
     "telemetry": ("model",),
-    "halo": ("model", "errors", "loopback", "events", "telemetry", "halo"),
+    "halo": ("model", "errors", "packed", "loopback", "events", "telemetry", "halo"),
     "state": ("model", "errors", "packed", "customer*", "plan.types", "halo.budget", "state"),
     "entra": ("model", "errors", "loopback", "entra"),
     "services": (
