@@ -14,7 +14,7 @@ from bench.clients import CLIENTS, Target
 from bench.openldap import OpenLdap, OpenLdapError
 from bench.people import ATTRIBUTES
 from bench.process import Cost, measured
-from bench.report import affordable, in_rounds, judged, machine, spread, table
+from bench.report import affordable, compared, in_rounds, judged, machine, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,15 +83,10 @@ def text(figures: Figures) -> str:
         "the first search to the last entry."
     )
     parts = [method, *(f"Not measured: {why}." for why in figures["missing"].values())]
+    head = ["client", "entries per CPU second", "our lead", "seconds", "peak memory, MiB"]
     for reading in figures["readings"]:
-        title = f"### {reading['server']}, {reading['people']:,} people"
-        if "missing" in reading:
-            parts.append(f"{title}\n\nNot measured: {reading['missing']}")
-            continue
-        costs: Costs = reading["costs"]
-        head = ["client", "entries per CPU second", "our lead", "seconds", "peak memory, MiB"]
-        rows = [_row(client, costs) for client in costs]
-        parts.append(f"{title}\n\n{table(head, rows)}\n\n{_verdict(costs)}")
+        title = f"{reading['server']}, {reading['people']:,} people"
+        parts.append(compared(title, reading, head, _row, _verdict))
     return "\n\n".join(parts)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 BESIDE = PAGE.with_suffix("")
@@ -38,6 +38,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table whose first column is text and whose others are numbers."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def compared(
+    title: str,
+    reading: Figures,
+    head: Sequence[str],
+    row: Callable[[str, Any], Sequence[str]],
+    verdict: Callable[[Any], str],
+) -> str:
+    """Return what a comparison came to: a row for each that took part, and the verdict."""
+    if "missing" in reading:
+        return f"### {title}\n\nNot measured: {reading['missing']}"
+    costs = reading["costs"]
+    return f"### {title}\n\n{table(head, [row(one, costs) for one in costs])}\n\n{verdict(costs)}"
 
 
 def judged(reached: Mapping[str, bool]) -> str:

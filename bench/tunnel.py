@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench import samba
 from bench.people import ATTRIBUTES, PEOPLE
 from bench.process import Cost, measured
-from bench.report import machine, spread, table
+from bench.report import compared, machine, spread
 from devstack.relay import HybridConnectionManager, NodeListener, SimulatedRelay, node_listener_missing
 from halo_adsync.directory.config import DirectoryConfig
 from halo_adsync.directory.connection import Session
@@ -69,15 +69,10 @@ def text(figures: Figures) -> str:
         "last entry; connecting is everything before, the sign-in included."
     )
     parts = [method, *([f"Not measured: {figures['missing']}"] if "missing" in figures else [])]
+    head = ["way", "throughput, direct = 1", "seconds", "CPU seconds of the app", "seconds to connect"]
     for reading in figures["readings"]:
-        title = f"### Samba AD, {reading['people']:,} people"
-        if "missing" in reading:
-            parts.append(f"{title}\n\nNot measured: {reading['missing']}")
-            continue
-        costs: Costs = reading["costs"]
-        head = ["way", "throughput, direct = 1", "seconds", "CPU seconds of the app", "seconds to connect"]
-        rows = [_row(way, costs) for way in costs]
-        parts.append(f"{title}\n\n{table(head, rows)}\n\n{verdict(costs)}")
+        title = f"Samba AD, {reading['people']:,} people"
+        parts.append(compared(title, reading, head, _row, verdict))
     return "\n\n".join(parts)
 
 
